@@ -1,0 +1,76 @@
+"""Writes that are either whole or not there.
+
+    with replacing(path, overwrite=False) as temporary:
+        write_to(temporary)
+
+The block writes to a temporary neighbour, which takes the final name only when the block ends
+well; otherwise it is removed. A folder works like a file: make it at ``temporary`` and fill it.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from slstr_cloudmask.errors import CloudMaskError, OutputExistsError, WriteError
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Refuse early, before the work is done, an output that is there already.
+
+    Raises
+    ------
+    OutputExistsError
+        ``path`` exists and ``overwrite`` is false.
+    """
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists already. Pass --overwrite to replace it.")
+
+
+@contextmanager
+def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary path that becomes ``path`` when the block ends well.
+
+    Parameters
+    ----------
+    path
+        Final file or folder; its parent is made where needed.
+    overwrite
+        Replace what is there.
+
+    Raises
+    ------
+    OutputExistsError
+        ``path`` exists and ``overwrite`` is false.
+    WriteError
+        The operating system refused to write: disk full, no permission.
+    """
+    check_output(path, overwrite=overwrite)
+    scratch: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name[:64]}.", dir=path.parent))
+        temporary = scratch / path.name
+        yield temporary
+        _move(temporary, path)
+    except OSError as error:
+        if isinstance(error, CloudMaskError):
+            raise
+        reason = error.strerror or str(error)
+        raise WriteError(
+            f"Could not write {path}: {reason}. Nothing was left behind; "
+            "free some space or choose another place, then run the command again."
+        ) from error
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _move(temporary: Path, path: Path) -> None:
+    """Give ``temporary`` its final name; an old folder steps aside first."""
+    if path.is_dir():
+        aside = temporary.with_name(f"{temporary.name}.old")
+        path.rename(aside)
+    os.replace(temporary, path)

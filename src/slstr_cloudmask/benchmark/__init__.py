@@ -1,0 +1,1 @@
+"""The benchmark's rules: what is run, timed, logged and kept."""

@@ -1,0 +1,1 @@
+"""The ways to mask a scene, one protocol."""

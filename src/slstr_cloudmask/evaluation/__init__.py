@@ -1,0 +1,1 @@
+"""Counts that add, and the scores that come from them."""

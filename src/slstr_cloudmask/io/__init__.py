@@ -1,0 +1,1 @@
+"""What is on disk, to and from Scene and Mask."""

@@ -1,0 +1,1 @@
+"""The U-Net, its normaliser, tiling, model file and inference."""

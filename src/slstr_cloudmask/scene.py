@@ -1,0 +1,397 @@
+"""The two contracts of the package: the Scene that is masked and the Mask that comes out.
+
+Both are ``xarray.Dataset`` on dims ``("rows", "columns")``.
+
+**Scene**
+
+- data: any of ``S1`` ... ``S6`` (top-of-atmosphere reflectance, unit 1) and ``S7`` ... ``S9``
+  (brightness temperature, K), float32, NaN = no data; a band that is not there is absent;
+- coordinates where known: ``latitude``, ``longitude``, ``solar_zenith_angle``,
+  ``satellite_zenith_angle`` (degrees);
+- flags where known: ``bayes``, ``cloud``, ``confidence`` (the product's own integers, with CF
+  ``flag_masks`` and ``flag_meanings``), ``summary_cloud``; simulated scenes also carry ``truth``;
+- attributes: ``platform``, ``start_time``, ``view``, ``grid``, ``baseline``, ``radiometry``,
+  ``source``.
+
+**Mask**: ``cloud_probability``, ``cloud_mask`` (0 clear, 1 cloud, 255 unknown) and ``regime``.
+
+``build_scene`` and ``build_mask`` make them, ``check_scene`` refuses what does not fit, and the
+small functions below read them, so that nothing else needs to know how they are laid out.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from slstr_cloudmask import __version__, channels
+from slstr_cloudmask.errors import InputError, MissingLabelError
+
+DIMS = ("rows", "columns")
+COORDINATE_NAMES = ("latitude", "longitude", "solar_zenith_angle", "satellite_zenith_angle")
+UNKNOWN = 255  # fill value of every 8-bit flag: neither cloud nor clear
+
+FloatArray = npt.NDArray[np.floating[Any]]
+BoolArray = npt.NDArray[np.bool_]
+
+
+class Regime(IntEnum):
+    """Which bands carry information at a pixel."""
+
+    NIGHT = 0
+    TWILIGHT = 1
+    DAY = 2
+
+
+# SLSTR's reflective bands are operated to a solar zenith angle of 80 degrees (ESA, Sentinel-3
+# SLSTR coverage page); from there to the horizon sunlight is present but weak and slanting.
+DAY_MAX_SOLAR_ZENITH_DEG = 80.0
+TWILIGHT_MAX_SOLAR_ZENITH_DEG = 90.0
+
+# Brightness temperatures outside this are not of the Earth, so the unit is wrong.
+PLAUSIBLE_MEDIAN_BT_KELVIN = (150.0, 400.0)
+# A median reflectance above this means percent, or radiance.
+PLAUSIBLE_MEDIAN_REFLECTANCE = 3.0
+
+_COORDINATE_ATTRIBUTES: dict[str, dict[str, str]] = {
+    "latitude": {"standard_name": "latitude", "units": "degrees_north"},
+    "longitude": {"standard_name": "longitude", "units": "degrees_east"},
+    "solar_zenith_angle": {"standard_name": "solar_zenith_angle", "units": "degree"},
+    "satellite_zenith_angle": {"standard_name": "platform_zenith_angle", "units": "degree"},
+}
+
+
+def build_scene(
+    bands: Mapping[str, npt.ArrayLike],
+    *,
+    coordinates: Mapping[str, npt.ArrayLike] | None = None,
+    flags: Mapping[str, xr.Variable] | None = None,
+    truth: npt.ArrayLike | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Make a Scene from arrays.
+
+    Parameters
+    ----------
+    bands
+        Arrays (rows, columns) by band name; reflectance with unit 1, brightness temperature in K,
+        NaN where there is no data.
+    coordinates
+        Arrays (rows, columns) in degrees for any of ``COORDINATE_NAMES``.
+    flags
+        ``bayes``, ``cloud``, ``confidence``, ``summary_cloud``, each made by `flag_variable`.
+    truth
+        True cloud (rows, columns): 1 cloud, 0 clear, 255 unknown; simulated scenes only.
+    attributes
+        Any of the Scene's attributes.
+
+    Returns
+    -------
+    xarray.Dataset
+        The scene.
+
+    Raises
+    ------
+    InputError
+        No band, an unknown name, shapes that differ, or values that cannot be in these units.
+    """
+    data: dict[str, Any] = {}
+    for name, values in bands.items():
+        if name not in channels.BY_NAME:
+            raise InputError(f"Unknown band {name!r}: expected any of {', '.join(channels.NAMES)}.")
+        data[name] = (DIMS, np.asarray(values, np.float32), _band_attributes(name))
+    data.update(flags or {})
+    if truth is not None:
+        meanings = {"clear": 0, "cloud": 1}
+        data["truth"] = value_flag_variable(truth, meanings, long_name="true cloud")
+    placed = {
+        name: (DIMS, np.asarray(values, np.float32), _COORDINATE_ATTRIBUTES[name])
+        for name, values in (coordinates or {}).items()
+    }
+    try:
+        scene = xr.Dataset(data, coords=placed, attrs=dict(attributes or {}))
+    except ValueError as error:
+        raise InputError(f"The scene's arrays do not share one shape: {error}") from error
+    return check_scene(scene)
+
+
+def check_scene(scene: xr.Dataset) -> xr.Dataset:
+    """Return ``scene`` if it keeps the contract.
+
+    Raises
+    ------
+    InputError
+        No band, dims other than ``("rows", "columns")``, or values in other units.
+    """
+    present = bands_present(scene)
+    if not present:
+        raise InputError(
+            f"The scene holds no SLSTR band: expected any of {', '.join(channels.NAMES)}, "
+            f"found {', '.join(map(str, scene.data_vars)) or 'nothing'}."
+        )
+    for name in present:
+        if scene[name].dims != DIMS:
+            raise InputError(
+                f"Band {name} has dims {scene[name].dims}: expected {DIMS}. "
+                "Rename or transpose the data set."
+            )
+        _check_unit(name, scene[name].values)
+    return scene
+
+
+def _check_unit(name: str, values: FloatArray) -> None:
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return
+    median = float(np.median(finite[:: max(1, finite.size // 10_000)]))
+    if channels.BY_NAME[name].kind == "brightness_temperature":
+        low, high = PLAUSIBLE_MEDIAN_BT_KELVIN
+        if not low <= median <= high:
+            raise InputError(
+                f"Band {name} has median {median:.6g}: expected kelvin, {low:g} to {high:g}."
+            )
+    elif abs(median) > PLAUSIBLE_MEDIAN_REFLECTANCE:
+        raise InputError(
+            f"Band {name} has median {median:.6g}: expected reflectance with unit 1, "
+            "not percent or radiance."
+        )
+
+
+def _band_attributes(name: str) -> dict[str, Any]:
+    channel = channels.BY_NAME[name]
+    standard_name = {
+        "reflectance": "toa_bidirectional_reflectance",
+        "brightness_temperature": "toa_brightness_temperature",
+    }[channel.kind]
+    return {
+        "standard_name": standard_name,
+        "units": channel.unit,
+        "wavelength_um": channel.wavelength_um,
+    }
+
+
+def flag_variable(
+    values: npt.ArrayLike, masks: Mapping[str, int], *, fill: int | None = None, long_name: str = ""
+) -> xr.Variable:
+    """Make a CF bit field.
+
+    Parameters
+    ----------
+    values
+        Unsigned integers (rows, columns).
+    masks
+        Bit mask by meaning; meanings hold no blanks.
+    fill
+        The value that means unknown.
+    long_name
+        What the field is, in words.
+    """
+    array = np.asarray(values)
+    attributes: dict[str, Any] = {"long_name": long_name} if long_name else {}
+    attributes["flag_masks"] = np.array(list(masks.values()), array.dtype)
+    attributes["flag_meanings"] = " ".join(masks)
+    if fill is not None:
+        attributes["_FillValue"] = array.dtype.type(fill)
+    return xr.Variable(DIMS, array, attributes)
+
+
+def value_flag_variable(
+    values: npt.ArrayLike, meanings: Mapping[str, int], *, long_name: str
+) -> xr.Variable:
+    """Make a CF 8-bit field of exclusive values, 255 = unknown."""
+    attributes = {
+        "long_name": long_name,
+        "units": "1",
+        "flag_values": np.array(list(meanings.values()), np.uint8),
+        "flag_meanings": " ".join(meanings),
+        "_FillValue": np.uint8(UNKNOWN),
+    }
+    return xr.Variable(DIMS, np.asarray(values, np.uint8), attributes)
+
+
+def flag_masks(flag: xr.DataArray) -> dict[str, int]:
+    """Bit mask by meaning, from the flag's own attributes; spare bits are left out."""
+    meanings = str(flag.attrs["flag_meanings"]).split()
+    masks = np.atleast_1d(flag.attrs["flag_masks"])
+    return {
+        meaning: int(mask)
+        for meaning, mask in zip(meanings, masks, strict=False)
+        if not meaning.startswith("spare")
+    }
+
+
+def decode_flag(flag: xr.DataArray, meaning: str) -> tuple[BoolArray, BoolArray]:
+    """Read one bit by its name.
+
+    Returns
+    -------
+    is_set, known
+        Two boolean arrays (rows, columns): whether the bit is set, and whether the pixel has a
+        value at all.
+    """
+    values = flag.values
+    known = np.ones(values.shape, bool)
+    if "_FillValue" in flag.attrs:
+        known = values != flag.attrs["_FillValue"]
+    return known & ((values & flag_masks(flag)[meaning]) != 0), known
+
+
+def bands_present(scene: xr.Dataset) -> tuple[str, ...]:
+    """Names of the bands that the scene holds, in the instrument's order."""
+    return tuple(name for name in channels.NAMES if name in scene)
+
+
+def bands_missing(scene: xr.Dataset) -> tuple[str, ...]:
+    """Names of the bands that the scene does not hold, in the instrument's order."""
+    return tuple(name for name in channels.NAMES if name not in scene)
+
+
+def valid_pixels(scene: xr.Dataset) -> BoolArray:
+    """Pixels that were seen: at least one thermal band is finite (any band, where none is there).
+
+    The thermal bands see day and night, so a pixel without any of them lies outside the swath or
+    in a lost line.
+    """
+    present = bands_present(scene)
+    names = [name for name in present if name in channels.THERMAL_NAMES] or present
+    valid = np.zeros(scene[present[0]].shape, bool)
+    for name in names:
+        valid |= np.isfinite(scene[name].values)
+    return valid
+
+
+def regime(scene: xr.Dataset) -> npt.NDArray[np.uint8]:
+    """Day, twilight or night at each pixel, as `Regime` values; 255 where unknown.
+
+    From the solar zenith angle where the scene has it; otherwise a pixel with a finite
+    reflectance is day and one without is night.
+    """
+    result = np.full(scene[bands_present(scene)[0]].shape, UNKNOWN, np.uint8)
+    if "solar_zenith_angle" in scene.coords:
+        zenith_deg = scene["solar_zenith_angle"].values
+        result[zenith_deg < DAY_MAX_SOLAR_ZENITH_DEG] = Regime.DAY
+        result[zenith_deg >= DAY_MAX_SOLAR_ZENITH_DEG] = Regime.TWILIGHT
+        result[zenith_deg >= TWILIGHT_MAX_SOLAR_ZENITH_DEG] = Regime.NIGHT
+        return result
+    sunlit = np.zeros(result.shape, bool)
+    for name in channels.REFLECTANCE_NAMES:
+        if name in scene:
+            sunlit |= np.isfinite(scene[name].values)
+    valid = valid_pixels(scene)
+    result[valid & sunlit] = Regime.DAY
+    result[valid & ~sunlit] = Regime.NIGHT
+    return result
+
+
+def label(scene: xr.Dataset, name: str = "bayes") -> tuple[BoolArray, BoolArray]:
+    """Read a cloud label.
+
+    Parameters
+    ----------
+    scene
+        A Scene.
+    name
+        ``bayes`` (any bit set is cloud, as in the benchmark) or ``truth``.
+
+    Returns
+    -------
+    cloud, known
+        Boolean arrays (rows, columns). Pixels that were not seen are not known.
+
+    Raises
+    ------
+    MissingLabelError
+        The scene holds no such label.
+    """
+    if name not in scene:
+        where = scene.attrs.get("source", "the scene")
+        raise MissingLabelError(
+            f"Labels are needed, and {where} holds no {name!r}. "
+            "Use scenes with labels, or predict without scoring."
+        )
+    values = scene[name].values
+    known = (values != UNKNOWN) & valid_pixels(scene)
+    return known & (values > 0), known
+
+
+def build_mask(
+    scene: xr.Dataset,
+    probability: npt.ArrayLike,
+    *,
+    threshold: float,
+    detector: str,
+    attributes: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Make a Mask: the only place where a threshold is applied.
+
+    Parameters
+    ----------
+    scene
+        The Scene that was masked.
+    probability
+        Cloud probability (rows, columns), 0 to 1, NaN where unknown. Pixels that were not seen
+        become unknown whatever it says.
+    threshold
+        Cloud where the probability is at least this.
+    detector
+        Name of the detector.
+    attributes
+        More attributes: version, checksum, label.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``cloud_probability`` float32, ``cloud_mask`` uint8 (255 unknown), ``regime`` uint8, with
+        the scene's latitude and longitude.
+    """
+    known = valid_pixels(scene)
+    values = np.where(known, np.asarray(probability, np.float32), np.float32(np.nan))
+    cloud = np.full(values.shape, UNKNOWN, np.uint8)
+    finite = np.isfinite(values)
+    cloud[finite] = values[finite] >= threshold
+    mask = xr.Dataset(
+        {
+            "cloud_probability": xr.Variable(
+                DIMS, values, {"long_name": "probability of cloud", "units": "1"}
+            ),
+            "cloud_mask": value_flag_variable(
+                cloud, {"clear": 0, "cloud": 1}, long_name="cloud mask"
+            ),
+            "regime": value_flag_variable(
+                regime(scene),
+                {item.name.lower(): item.value for item in Regime},
+                long_name="illumination regime",
+            ),
+        },
+        coords={name: scene[name] for name in ("latitude", "longitude") if name in scene.coords},
+    )
+    mask["cloud_mask"].attrs["standard_name"] = "cloud_binary_mask"
+    mask["cloud_mask"].attrs["ancillary_variables"] = "cloud_probability regime"
+    mask.attrs = _mask_attributes(scene, threshold, detector) | dict(attributes or {})
+    return mask
+
+
+def _mask_attributes(scene: xr.Dataset, threshold: float, detector: str) -> dict[str, Any]:
+    written = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "Conventions": "CF-1.8",
+        "title": "Cloud mask of a Sentinel-3 SLSTR scene",
+        "history": f"{written} slstr-cloudmask {__version__}",
+        "detector": detector,
+        "detector_version": __version__,
+        "threshold": float(threshold),
+        "bands_used": " ".join(bands_present(scene)),
+        "bands_missing": " ".join(bands_missing(scene)),
+        **scene.attrs,
+    }
+
+
+def cloud_fraction(mask: xr.Dataset) -> float:
+    """Share of cloud among the pixels that are known; NaN where none is."""
+    cloud = mask["cloud_mask"].values
+    known = cloud != UNKNOWN
+    return float((cloud[known] == 1).mean()) if known.any() else float("nan")

@@ -1,0 +1,1 @@
+"""Scenes whose truth is known, and the provider's mistaken labels."""

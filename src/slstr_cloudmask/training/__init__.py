@@ -1,0 +1,1 @@
+"""Packing scenes, drawing batches, and the one linear training loop."""
