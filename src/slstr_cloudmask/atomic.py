@@ -7,7 +7,6 @@ The block writes to a temporary neighbour, which takes the final name only when 
 well; otherwise it is removed. A folder works like a file: make it at ``temporary`` and fill it.
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -73,4 +72,4 @@ def _move(temporary: Path, path: Path) -> None:
     if path.is_dir():
         aside = temporary.with_name(f"{temporary.name}.old")
         path.rename(aside)
-    os.replace(temporary, path)
+    temporary.replace(path)

@@ -378,6 +378,7 @@ def build_mask(
 def _mask_attributes(scene: xr.Dataset, threshold: float, detector: str) -> dict[str, Any]:
     written = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
+        **scene.attrs,
         "Conventions": "CF-1.8",
         "title": "Cloud mask of a Sentinel-3 SLSTR scene",
         "history": f"{written} slstr-cloudmask {__version__}",
@@ -386,7 +387,6 @@ def _mask_attributes(scene: xr.Dataset, threshold: float, detector: str) -> dict
         "threshold": float(threshold),
         "bands_used": " ".join(bands_present(scene)),
         "bands_missing": " ".join(bands_missing(scene)),
-        **scene.attrs,
     }
 
 
