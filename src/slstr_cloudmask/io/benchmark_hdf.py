@@ -1,0 +1,316 @@
+"""The scenes of the MLCommons Science CloudMask data set: HDF5 files, read and written.
+
+    for path in find_scenes("data/one-day"):
+        scene = read_scene(path)
+
+A file is named as its product, ``S3A_SL_1_RBT____….hdf``, lies in a folder ``day`` or ``night``,
+and holds ``refs`` (rows, columns, 6: S1 … S6, unit 1), ``bts`` (rows, columns, 3: S7 … S9, K),
+``rads`` (rows, columns, 6), ``bayes`` and ``summary`` (rows, columns, 1). The layout knows no fill
+value: pixels outside the swath are 0 in everything, and so are reflectances at night. Reading
+turns those zeros into NaN; writing turns NaN into 0. Simulated files also hold ``truth``.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from slstr_cloudmask import channels
+from slstr_cloudmask.atomic import replacing
+from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
+from slstr_cloudmask.scene import (
+    UNKNOWN,
+    BoolArray,
+    Regime,
+    build_scene,
+    flag_variable,
+    regime,
+    valid_pixels,
+    value_flag_variable,
+)
+
+PATTERN = "S3*.hdf"
+# Sentinel-3 SLSTR Level-1 products, flags_in.bayes_in: bit by meaning.
+BAYES_MASKS = {"single_low": 1, "single_moderate": 2, "dual_low": 4, "dual_moderate": 8}
+
+_FLAG_LAYERS = ("bayes", "summary", "truth")
+_NAME = re.compile(r"(S3[A-Z])_SL_1_RBT____(\d{8}T\d{6})_.*_(\d{3})$")
+
+FloatLayers = npt.NDArray[np.float32]
+FlagArray = npt.NDArray[np.uint8]
+
+
+def find_scenes(root: str | Path) -> list[Path]:
+    """Find the scenes below a folder, in the same order on every file system.
+
+    Parameters
+    ----------
+    root
+        A folder of the data set: ``one-day`` or ``ssts`` (also named ``training`` and
+        ``inference``), one of their folders ``day`` and ``night``, or anything that holds them.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Files ``S3*.hdf`` at any depth, sorted by their path relative to ``root``.
+
+    Raises
+    ------
+    MissingFileError
+        There is no such folder, or no scene in it.
+    """
+    folder = Path(root)
+    expected = (
+        "one-day/{day,night} and ssts/{day,night} (or training and inference), "
+        f"each with scenes named {PATTERN}"
+    )
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "nothing"
+        raise MissingFileError(
+            f"Expected a folder of scenes at {folder}, found {found}: {expected}."
+        )
+    paths = [path for path in folder.rglob(PATTERN) if path.is_file()]
+    if not paths:
+        raise MissingFileError(
+            f"Found no scene in {folder}: expected {expected}. "
+            "Download the data set there, or make one with: cloudmask simulate."
+        )
+    return sorted(paths, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def read_scene(path: str | Path, *, labels: bool = True) -> xr.Dataset:
+    """Read one file of the data set.
+
+    Parameters
+    ----------
+    path
+        A file ``S3*.hdf``.
+    labels
+        Read ``bayes``, ``summary`` and ``truth`` too, as far as the file has them.
+
+    Returns
+    -------
+    xarray.Dataset
+        A Scene of shape (rows, columns). A pixel whose three brightness temperatures are all
+        missing (0, negative or not finite) has no data: NaN in every band, 255 in every flag. A
+        pixel whose six reflectances are all 0 has no sunlight: NaN in them; the reflectance bands
+        are absent where no pixel has any.
+
+    Raises
+    ------
+    MissingFileError
+        There is no such file.
+    BrokenFileError
+        The file is truncated, is not HDF5, or lacks ``refs`` or ``bts`` in their shapes.
+    InputError
+        The values cannot be reflectance and kelvin.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        bts = _read_bands(file, "bts", len(channels.THERMAL_NAMES), path)
+        refs = _read_bands(file, "refs", len(channels.REFLECTANCE_NAMES), path)
+        if refs.shape[1:] != bts.shape[1:]:
+            raise BrokenFileError(
+                f"{path}: expected refs and bts on one grid, "
+                f"found {refs.shape[1:]} and {bts.shape[1:]}."
+            )
+        flags = _read_flags(file, bts.shape[1:], path) if labels else {}
+    seen = _mark_missing(refs, bts)
+    bands: dict[str, npt.ArrayLike] = dict(zip(channels.THERMAL_NAMES, bts, strict=True))
+    if np.isfinite(refs).any():
+        bands |= dict(zip(channels.REFLECTANCE_NAMES, refs, strict=True))
+    for values in flags.values():
+        values[~seen] = UNKNOWN
+    try:
+        return build_scene(
+            {name: bands[name] for name in channels.NAMES if name in bands},
+            flags=_flag_variables(flags),
+            truth=flags.get("truth"),
+            attributes=_attributes(path),
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def day_or_night(path: str | Path, scene: xr.Dataset) -> str:
+    """Say whether a scene counts as ``day`` or ``night``.
+
+    Parameters
+    ----------
+    path
+        The scene's file; a folder named ``day`` or ``night`` around it decides.
+    scene
+        The Scene; without such a folder, the regime of most of its pixels decides.
+    """
+    folder = Path(path).parent.name
+    if folder in ("day", "night"):
+        return folder
+    regimes = regime(scene)
+    night = np.count_nonzero(regimes == Regime.NIGHT)
+    return "night" if 2 * night > np.count_nonzero(regimes != UNKNOWN) else "day"
+
+
+def write_scene(path: str | Path, scene: xr.Dataset, *, overwrite: bool = False) -> None:
+    """Write a Scene in the data set's layout; the file is whole or not there.
+
+    What the layout cannot say is lost: coordinates, and the difference between 0 and no data.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    scene
+        A Scene with at least one brightness temperature.
+    overwrite
+        Replace what is there.
+
+    Raises
+    ------
+    InputError
+        The scene has no thermal band: without one, readers take every pixel for empty.
+    OutputExistsError, WriteError
+        As `slstr_cloudmask.atomic.replacing`.
+    """
+    if not any(name in scene for name in channels.THERMAL_NAMES):
+        raise InputError(
+            f"Cannot write {path}: expected at least one of {', '.join(channels.THERMAL_NAMES)}, "
+            "without which every pixel of this layout counts as empty."
+        )
+    refs = _stack(scene, channels.REFLECTANCE_NAMES)
+    with replacing(Path(path), overwrite=overwrite) as temporary, h5py.File(temporary, "w") as file:
+        file["refs"] = refs
+        file["bts"] = _stack(scene, channels.THERMAL_NAMES)
+        file["rads"] = _radiances(scene, refs)
+        seen = valid_pixels(scene)
+        for layer, name in (("bayes", "bayes"), ("summary", "summary_cloud"), ("truth", "truth")):
+            if name in scene:
+                fill = UNKNOWN if layer == "truth" else 0
+                values = np.where(seen, scene[name].values, fill).astype(np.uint8)
+                file[layer] = values[..., np.newaxis]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """Open a file; every failure of the HDF5 library becomes one clear error."""
+    if not path.is_file():
+        raise MissingFileError(f"Expected a scene at {path}, found no such file.")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (BrokenFileError, InputError):
+        raise
+    except (OSError, RuntimeError) as error:
+        raise BrokenFileError(
+            f"{path} cannot be read as HDF5: {error}. "
+            "The file is truncated or of another format; download it again."
+        ) from error
+
+
+def _read_bands(file: h5py.File, name: str, count: int, path: Path) -> FloatLayers:
+    """Read ``refs`` or ``bts`` as (count, rows, columns)."""
+    dataset = file.get(name)
+    if not isinstance(dataset, h5py.Dataset):
+        found = ", ".join(sorted(file)) or "nothing"
+        raise BrokenFileError(f"{path}: expected a data set {name!r}, found {found}.")
+    if dataset.ndim != 3 or dataset.shape[2] != count or 0 in dataset.shape:
+        raise BrokenFileError(
+            f"{path}: expected {name} of shape (rows, columns, {count}), found {dataset.shape}."
+        )
+    if dataset.dtype.kind not in "fiu":
+        raise BrokenFileError(f"{path}: expected numbers in {name}, found {dataset.dtype}.")
+    values = np.asarray(dataset[...], np.float32)
+    return np.ascontiguousarray(np.moveaxis(values, -1, 0))
+
+
+def _read_flags(file: h5py.File, shape: tuple[int, ...], path: Path) -> dict[str, FlagArray]:
+    """Read those flag layers that the file has, each (rows, columns), 255 where not a number."""
+    flags = {}
+    for name in _FLAG_LAYERS:
+        if name not in file:
+            continue
+        values = np.asarray(file[name][...])
+        if values.shape not in (shape, (*shape, 1)) or values.dtype.kind not in "fiub":
+            raise BrokenFileError(
+                f"{path}: expected numbers of shape {(*shape, 1)} in {name}, "
+                f"found {values.dtype} of shape {values.shape}."
+            )
+        values = values.reshape(shape)
+        possible = np.isfinite(values) & (values >= 0) & (values <= UNKNOWN)
+        flags[name] = np.where(possible, values, UNKNOWN).astype(np.uint8)
+    return flags
+
+
+def _mark_missing(refs: FloatLayers, bts: FloatLayers) -> BoolArray:
+    """Put NaN where a band has no data, in place; return the pixels that were seen."""
+    # `not (x > 0)` is also true of NaN.
+    bts[~(bts > 0) | ~np.isfinite(bts)] = np.nan
+    seen = np.asarray(np.isfinite(bts).any(axis=0))
+    dark = (refs == 0).all(axis=0)
+    refs[~np.isfinite(refs)] = np.nan
+    refs[:, dark | ~seen] = np.nan
+    return seen
+
+
+def _flag_variables(flags: dict[str, FlagArray]) -> dict[str, xr.Variable]:
+    variables = {}
+    if "bayes" in flags:
+        variables["bayes"] = flag_variable(
+            flags["bayes"], BAYES_MASKS, fill=UNKNOWN, long_name="Bayesian cloud flags"
+        )
+    if "summary" in flags:
+        variables["summary_cloud"] = value_flag_variable(
+            flags["summary"], {"clear": 0, "cloud": 1}, long_name="summary cloud flag"
+        )
+    return variables
+
+
+def _attributes(path: Path) -> dict[str, Any]:
+    """Attributes that the layout fixes, and those that the product's name tells."""
+    attributes = {
+        "source": path.name,
+        "view": "nadir",
+        "grid": "1km",
+        "radiometry": "as_distributed",
+    }
+    match = _NAME.match(path.stem)
+    if match:
+        platform, start, baseline = match.groups()
+        start_time = datetime.strptime(start, "%Y%m%dT%H%M%S").isoformat() + "Z"
+        attributes |= {"platform": platform, "start_time": start_time, "baseline": baseline}
+    return attributes
+
+
+def _stack(scene: xr.Dataset, names: tuple[str, ...]) -> FloatLayers:
+    """Put bands side by side as (rows, columns, bands), 0 where there is no data."""
+    rows, columns = scene.sizes["rows"], scene.sizes["columns"]
+    stacked = np.zeros((rows, columns, len(names)), np.float32)
+    for index, name in enumerate(names):
+        if name in scene:
+            stacked[..., index] = np.nan_to_num(scene[name].values, nan=0.0)
+    return stacked
+
+
+def _radiances(scene: xr.Dataset, refs: FloatLayers) -> FloatLayers:
+    """Turn reflectances (rows, columns, 6) into radiances, mW m-2 sr-1 nm-1."""
+    irradiances = np.array(
+        [channels.BY_NAME[name].solar_irradiance for name in channels.REFLECTANCE_NAMES], np.float32
+    )
+    mu0: Any = np.float32(1)
+    if "solar_zenith_angle" in scene.coords:
+        zenith_deg = scene["solar_zenith_angle"].values
+        # Reflectances of the data set were made with cos = 1 where the sun is below the horizon
+        # (slstr-tools, image.py), so radiances go back by the same rule.
+        up = zenith_deg < 90
+        cosine = np.cos(np.radians(zenith_deg, dtype=np.float32))
+        mu0 = np.where(up, cosine, np.float32(1))[..., np.newaxis]
+    # L = R E0 cos(solar zenith) / pi: ESA, SLSTR Level-1 handbook, definition of reflectance.
+    radiances: FloatLayers = refs * irradiances * (mu0 / np.float32(math.pi))
+    return radiances
