@@ -1,0 +1,135 @@
+"""The four counts of a yes-or-no mask against a label; every score comes from them.
+
+Counts are integers and add exactly over batches, scenes and processes. Ratios come last, and a
+ratio whose denominator is 0 is NaN, never 0 or 1.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Pixels by mask and label; cloud is positive.
+
+    Attributes
+    ----------
+    tp, fp, tn, fn
+        Cloud found, clear called cloud, clear found, cloud missed.
+    """
+
+    tp: int = 0
+    fp: int = 0
+    tn: int = 0
+    fn: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        cloud: npt.NDArray[np.bool_],
+        label: npt.NDArray[np.bool_],
+        valid: npt.NDArray[np.bool_] | None = None,
+    ) -> "Counts":
+        """Count a mask against a label, both True where cloud; only ``valid`` pixels count."""
+        if valid is not None:
+            cloud, label = cloud[valid], label[valid]
+        tp = int(np.count_nonzero(cloud & label))
+        predicted, labelled = int(np.count_nonzero(cloud)), int(np.count_nonzero(label))
+        fp, fn = predicted - tp, labelled - tp
+        return cls(tp=tp, fp=fp, tn=cloud.size - tp - fp - fn, fn=fn)
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.tp + other.tp, self.fp + other.fp, self.tn + other.tn, self.fn + other.fn
+        )
+
+    @property
+    def total(self) -> int:
+        """All pixels counted."""
+        return self.tp + self.fp + self.tn + self.fn
+
+    def all_cloud(self) -> "Counts":
+        """Return the counts of a mask that calls every pixel cloud, against the same label."""
+        return Counts(tp=self.tp + self.fn, fp=self.tn + self.fp)
+
+    def all_clear(self) -> "Counts":
+        """Return the counts of a mask that calls every pixel clear, against the same label."""
+        return Counts(tn=self.tn + self.fp, fn=self.tp + self.fn)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of pixels on which mask and label agree."""
+        return _ratio(self.tp + self.tn, self.total)
+
+    @property
+    def precision(self) -> float:
+        """Share of the mask's cloud that is cloud."""
+        return _ratio(self.tp, self.tp + self.fp)
+
+    @property
+    def recall(self) -> float:
+        """Probability of detection: share of the label's cloud that is found."""
+        return _ratio(self.tp, self.tp + self.fn)
+
+    @property
+    def false_alarm_rate(self) -> float:
+        """Probability of false detection: share of the label's clear that is called cloud."""
+        return _ratio(self.fp, self.fp + self.tn)
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall."""
+        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+
+    @property
+    def iou(self) -> float:
+        """Intersection over union of cloud."""
+        return _ratio(self.tp, self.tp + self.fp + self.fn)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean of the shares of cloud and of clear that are found."""
+        return (1.0 + self.kuipers) / 2.0
+
+    @property
+    def kuipers(self) -> float:
+        """Kuipers skill score: probability of detection minus that of false detection.
+
+        Also Peirce's or true skill statistic (Hanssen and Kuipers 1965): 0 for any constant mask.
+        """
+        return self.recall - self.false_alarm_rate
+
+    @property
+    def cloud_fraction_bias(self) -> float:
+        """Cloud fraction of the mask minus that of the label."""
+        return _ratio(self.fp - self.fn, self.total)
+
+    def scores(self) -> dict[str, float | None]:
+        """Every score by name; ``None`` where it is not defined, so that JSON can hold it."""
+        values = {name: score(self) for name, score in SCORES.items()}
+        return {name: None if math.isnan(value) else value for name, value in values.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return counts and scores together, for a result file."""
+        return {"counts": asdict(self), **self.scores()}
+
+
+SCORES: dict[str, Callable[[Counts], float]] = {
+    "accuracy": lambda c: c.accuracy,
+    "precision": lambda c: c.precision,
+    "recall": lambda c: c.recall,
+    "f1": lambda c: c.f1,
+    "iou": lambda c: c.iou,
+    "balanced_accuracy": lambda c: c.balanced_accuracy,
+    "kuipers": lambda c: c.kuipers,
+    "cloud_fraction_bias": lambda c: c.cloud_fraction_bias,
+}
+
+
+def _ratio(numerator: int, denominator: int) -> float:
+    return numerator / denominator if denominator else math.nan

@@ -1,0 +1,127 @@
+"""A trained network on disk: a folder with ``model.safetensors`` and ``config.json``.
+
+The configuration holds all that is needed to use the weights: architecture, channels with their
+order and normalisation, label and data it learnt from, thresholds. Training writes it and
+prediction reads it, so the two cannot disagree. Neither file can run code when it is opened.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from slstr_cloudmask import __version__
+from slstr_cloudmask.atomic import replacing
+from slstr_cloudmask.errors import BrokenFileError, MissingFileError, ModelError
+from slstr_cloudmask.network.normaliser import Normaliser
+from slstr_cloudmask.network.unet import REFERENCE_WIDTHS, UNet
+
+WEIGHTS_NAME = "model.safetensors"
+CONFIG_NAME = "config.json"
+
+
+class ModelConfig(BaseModel):
+    """All that is needed to use the weights.
+
+    Attributes
+    ----------
+    architecture, widths
+        The network: the U-Net with its channels at each level.
+    normaliser
+        Channels in input order, with shift and scale.
+    label
+        What it was trained on: ``bayes`` or ``truth``.
+    radiometry
+        ``as_distributed`` or ``adjusted`` reflectances.
+    patch_size, crop_size
+        The benchmark's patches, for inference by patches.
+    thresholds
+        Cloud where the probability is at least this, by name of the preset.
+    training
+        Provenance: configuration, data, scores.
+    version
+        Version of the package that wrote the file.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    architecture: Literal["unet"] = "unet"
+    widths: tuple[int, ...] = REFERENCE_WIDTHS
+    normaliser: Normaliser = Field(default_factory=Normaliser.benchmark)
+    label: str = "bayes"
+    radiometry: str = "as_distributed"
+    patch_size: int = 256
+    crop_size: int = 80
+    thresholds: dict[str, float] = Field(default_factory=lambda: {"balanced": 0.5})
+    training: dict[str, Any] = Field(default_factory=dict)
+    version: str = __version__
+
+    def build(self) -> UNet:
+        """Return a network of this architecture with fresh weights."""
+        return UNet(len(self.normaliser.channels), self.widths)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with its configuration and the checksum (SHA-256) of its weights."""
+
+    network: UNet
+    config: ModelConfig
+    checksum: str
+
+
+def save_model(
+    network: UNet, config: ModelConfig, folder: Path, *, overwrite: bool = False
+) -> None:
+    """Write the model file, whole or not at all.
+
+    Raises
+    ------
+    OutputExistsError
+        ``folder`` exists and ``overwrite`` is false.
+    """
+    weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    with replacing(folder, overwrite=overwrite) as temporary:
+        temporary.mkdir()
+        save_file(weights, temporary / WEIGHTS_NAME)
+        (temporary / CONFIG_NAME).write_text(config.model_dump_json(indent=2) + "\n")
+
+
+def load_model(folder: Path) -> Model:
+    """Read a model file.
+
+    Raises
+    ------
+    MissingFileError
+        No model file there.
+    BrokenFileError
+        The weights or the configuration cannot be read.
+    ModelError
+        Weights and configuration do not fit each other.
+    """
+    config_path, weights_path = folder / CONFIG_NAME, folder / WEIGHTS_NAME
+    for path in (config_path, weights_path):
+        if not path.is_file():
+            raise MissingFileError(
+                f"{folder} is no model: expected a folder with {WEIGHTS_NAME} and {CONFIG_NAME}, "
+                f"and {path.name} is not there."
+            )
+    try:
+        config = ModelConfig.model_validate(json.loads(config_path.read_text()))
+        weights = load_file(weights_path)
+    except (ValidationError, json.JSONDecodeError, SafetensorError) as error:
+        raise BrokenFileError(f"The model in {folder} cannot be read: {error}") from error
+    network = config.build()
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ModelError(
+            f"The weights in {weights_path} do not fit {CONFIG_NAME} beside them "
+            f"({len(config.normaliser.channels)} channels, widths {config.widths}): {error}"
+        ) from error
+    return Model(network.eval(), config, hashlib.sha256(weights_path.read_bytes()).hexdigest())

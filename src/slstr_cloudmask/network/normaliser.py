@@ -1,0 +1,69 @@
+"""From a Scene to the network's input, and nothing else: one fixed shift and scale per channel.
+
+What is missing is 0 before normalisation, as in the benchmark's files, where reflectances are 0 at
+night and empty pixels are 0 in every band.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from slstr_cloudmask.channels import NAMES, THERMAL_NAMES
+from slstr_cloudmask.scene import bands_present
+
+# The benchmark's constants (mlcommons/science, benchmarks/cloudmask, data loader):
+# refs − 0.5 and (bts − 270) / 22.
+REFLECTANCE_OFFSET, REFLECTANCE_SCALE = 0.5, 1.0
+BT_OFFSET_KELVIN, BT_SCALE_KELVIN = 270.0, 22.0
+
+
+class Normaliser(BaseModel):
+    """``(value − offset) / scale`` for each channel, in order.
+
+    Attributes
+    ----------
+    channels
+        Band names in the order of the network's input.
+    offset, scale
+        One number a channel, in the channel's unit.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channels: tuple[str, ...]
+    offset: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> "Normaliser":
+        unknown = set(self.channels) - set(NAMES)
+        if unknown:
+            raise ValueError(f"unknown channels: {', '.join(sorted(unknown))}")
+        if not len(self.channels) == len(self.offset) == len(self.scale):
+            raise ValueError("channels, offset and scale must be equally long")
+        if 0 in self.scale:
+            raise ValueError("a scale of 0 cannot be divided by")
+        return self
+
+    @classmethod
+    def benchmark(cls, names: tuple[str, ...] = NAMES) -> "Normaliser":
+        """Return the benchmark's fixed normalisation of the channels ``names``."""
+        thermal = [name in THERMAL_NAMES for name in names]
+        return cls(
+            channels=names,
+            offset=tuple(BT_OFFSET_KELVIN if t else REFLECTANCE_OFFSET for t in thermal),
+            scale=tuple(BT_SCALE_KELVIN if t else REFLECTANCE_SCALE for t in thermal),
+        )
+
+    def apply(self, scene: xr.Dataset) -> npt.NDArray[np.float32]:
+        """Return the network's input (rows, columns, channels), without any NaN."""
+        shape = scene[bands_present(scene)[0]].shape
+        x_HWC = np.zeros((*shape, len(self.channels)), np.float32)
+        for i, name in enumerate(self.channels):
+            if name in scene:
+                values = scene[name].values
+                x_HWC[..., i] = np.where(np.isfinite(values), values, 0.0)
+        x_HWC -= np.asarray(self.offset, np.float32)
+        x_HWC /= np.asarray(self.scale, np.float32)
+        return x_HWC

@@ -1,0 +1,362 @@
+"""The one linear training loop: set up, epochs of training and validation, early stopping.
+
+    result = train(TrainConfig(epochs=30), store, device=torch.device("cpu"))
+
+The same loop runs in one process or in many (see ``distribution``): gradients are averaged, counts
+are summed, the first process writes. Nothing random happens beside the start of the weights and
+the order of the patches, and both follow from the seed, so a run that was stopped and resumed from
+its checkpoint ends where an unbroken one does.
+
+Shape legend: N patches, C channels, H rows, W columns.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from slstr_cloudmask.errors import InputError
+from slstr_cloudmask.evaluation.counts import Counts
+from slstr_cloudmask.events import Event, Listener, ignore
+from slstr_cloudmask.network.device import Precision, autocast, resolve_precision
+from slstr_cloudmask.network.unet import REFERENCE_WIDTHS, UNet
+from slstr_cloudmask.progress import track
+from slstr_cloudmask.training.batches import Batch, draw, patch_indices, shuffled
+from slstr_cloudmask.training.checkpoint import load_checkpoint, save_checkpoint
+from slstr_cloudmask.training.distribution import Ranks
+from slstr_cloudmask.training.pack import Store
+
+logger = logging.getLogger(__name__)
+
+ADAM_EPSILON = 1e-7  # the default of the reference's framework, Keras
+
+
+class TrainConfig(BaseModel):
+    """How a network is trained. The defaults are the published runs' (batch 32, Adam, 1e-3).
+
+    Attributes
+    ----------
+    epochs
+        At most this many.
+    batch_size
+        Patches of a global batch, over all processes.
+    learning_rate
+        Of Adam.
+    train_split
+        Share of the scenes that are trained on; the others validate.
+    patience
+        Stop after this many epochs without a lower validation loss; ``None`` never stops.
+    keep
+        Weights to return: of the ``best`` epoch by validation loss, or of the ``last``.
+    seed
+        Of split, weights and order.
+    widths
+        Channels at each level of the U-Net.
+    precision
+        ``auto``, ``fp32`` or ``bf16``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(default=200, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    train_split: float = Field(default=0.8, gt=0, lt=1)
+    patience: int | None = Field(default=25, ge=1)
+    keep: Literal["best", "last"] = "best"
+    seed: int = Field(default=1234, ge=0)
+    widths: tuple[int, ...] = REFERENCE_WIDTHS
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+
+@dataclass
+class TrainState:
+    """How far a run has come; all of it, so that a checkpoint is this and the weights."""
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_loss: float = float("inf")
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def stopped(self, config: TrainConfig) -> bool:
+        """Whether the run is at its end."""
+        waited = self.epoch - self.best_epoch
+        return self.epoch >= config.epochs or (
+            config.patience is not None and waited >= config.patience
+        )
+
+    def record(
+        self, trained: "_Outcome", validated: "_Outcome", patches: int, train_seconds: float
+    ) -> bool:
+        """Note an epoch's outcome; return whether it is the best so far.
+
+        Raises
+        ------
+        InputError
+            A loss is no number.
+        """
+        if not math.isfinite(trained.loss + validated.loss):
+            raise InputError(
+                f"Training diverged in epoch {self.epoch}: the loss is {trained.loss:g}. "
+                "Use a smaller learning rate."
+            )
+        self.history.append(
+            {
+                "epoch": self.epoch,
+                "train_loss": trained.loss,
+                "train_agreement": trained.counts.accuracy,
+                "validation_loss": validated.loss,
+                "validation_agreement": validated.counts.accuracy,
+                "validation_kuipers": validated.counts.kuipers,
+                "patches_per_s": patches / train_seconds,
+                "train_seconds": train_seconds,
+            }
+        )
+        best = validated.loss < self.best_loss
+        if best:
+            self.best_loss, self.best_epoch = validated.loss, self.epoch
+        return best
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A trained network and how it came about.
+
+    Attributes
+    ----------
+    network
+        With the weights that were to be kept.
+    state
+        Epochs, best epoch and the history of losses and agreement.
+    kept_epoch
+        The epoch whose weights these are, from 1.
+    precision
+        What it was trained in.
+    """
+
+    network: UNet
+    state: TrainState
+    kept_epoch: int
+    precision: Precision
+
+
+def train(
+    config: TrainConfig,
+    store: Store,
+    *,
+    device: torch.device,
+    ranks: Ranks | None = None,
+    checkpoint: Path | None = None,
+    listen: Listener = ignore,
+) -> TrainResult:
+    """Train a U-Net on a store.
+
+    Parameters
+    ----------
+    config
+        How.
+    store
+        On what.
+    device
+        Where.
+    ranks
+        This process among all; one alone by default.
+    checkpoint
+        A file to which the run is saved after every epoch, and from which it goes on if the file
+        is there.
+    listen
+        Hears ``epoch_start``, ``epoch_stop`` and ``evaluation``.
+
+    Returns
+    -------
+    TrainResult
+        The same on every process.
+
+    Raises
+    ------
+    ConfigError
+        The checkpoint belongs to another configuration or store.
+    InputError
+        Too few scenes to split, or a loss that is no number.
+    """
+    ranks = ranks or Ranks()
+    setting = _Setting(config, store, device, resolve_precision(config.precision, device), ranks)
+
+    # -- set up -------------------------------------------------------------------------------
+    train_scenes, validation_scenes = store.split(config.train_split, config.seed)
+    train_indices, validation_indices = map(patch_indices, (train_scenes, validation_scenes))
+    network = _fresh_network(config, len(store.manifest.normaliser.channels)).to(device)
+    optimiser = torch.optim.Adam(network.parameters(), config.learning_rate, eps=ADAM_EPSILON)
+    shared = ranks.share(network)
+    state, best_weights = TrainState(), _copy_weights(network)
+    if checkpoint is not None and checkpoint.is_file():
+        saved = load_checkpoint(checkpoint, setting.identity, device)
+        network.load_state_dict(saved["weights"])
+        optimiser.load_state_dict(saved["optimiser"])
+        state, best_weights = TrainState(**saved["state"]), saved["best_weights"]
+        logger.info("Going on after epoch %d from %s", state.epoch, checkpoint)
+
+    # -- epochs -------------------------------------------------------------------------------
+    while not state.stopped(config):
+        state.epoch += 1
+        listen(Event("epoch_start", {"epoch": state.epoch}))
+        order = shuffled(train_indices, config.seed, state.epoch)
+        started = time.perf_counter()
+        trained = _train_epoch(setting, shared, optimiser, order, state.epoch)
+        train_seconds = time.perf_counter() - started
+        listen(Event("epoch_stop", {"epoch": state.epoch}))
+        validated = _validate(setting, network, validation_indices)
+        if state.record(trained, validated, len(order), train_seconds):
+            best_weights = _copy_weights(network)
+        if checkpoint is not None and ranks.is_first:
+            content = {
+                "weights": network.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "state": asdict(state),
+                "best_weights": best_weights,
+            }
+            save_checkpoint(checkpoint, setting.identity, content)
+        listen(Event("evaluation", dict(state.history[-1])))
+        if ranks.is_first:
+            logger.info("%s", _line(state, config))
+
+    # -- keep ---------------------------------------------------------------------------------
+    if config.keep == "best":
+        network.load_state_dict(best_weights)
+    kept_epoch = state.best_epoch if config.keep == "best" else state.epoch
+    return TrainResult(network.eval(), state, kept_epoch, setting.precision)
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What stays the same through a run."""
+
+    config: TrainConfig
+    store: Store
+    device: torch.device
+    precision: Precision
+    ranks: Ranks
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must share with the run that goes on from it."""
+        return {
+            "config": self.config.model_dump(mode="json", exclude={"epochs", "patience", "keep"}),
+            "store": self.store.manifest.sources_digest,
+        }
+
+    def batches(self, indices: npt.NDArray[np.int64]) -> Iterator[Batch]:
+        return draw(
+            self.store,
+            indices,
+            self.config.batch_size,
+            device=self.device,
+            rank=self.ranks.rank,
+            world_size=self.ranks.world_size,
+        )
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """Mean loss and counts over all pixels with a label, of all processes."""
+
+    loss: float
+    counts: Counts
+
+
+class _Tally:
+    """Adds losses and counts on the device, so that no step waits for the host."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+        self.tp_fp_tn_fn = torch.zeros(4, dtype=torch.int64, device=device)
+
+    def add(self, loss_sum: Tensor, logits_NHW: Tensor, batch: Batch) -> None:
+        cloud, label, valid = logits_NHW > 0, batch.label_NHW > 0, batch.valid_NHW
+        cells = (cloud & label, cloud & ~label, ~cloud & ~label, ~cloud & label)
+        self.tp_fp_tn_fn += torch.stack([(cell & valid).sum() for cell in cells])
+        self.loss_sum += loss_sum.detach()
+
+    def outcome(self, ranks: Ranks) -> _Outcome:
+        tp, fp, tn, fn = ranks.sum(self.tp_fp_tn_fn).tolist()
+        counts = Counts(tp=tp, fp=fp, tn=tn, fn=fn)
+        return _Outcome(float(ranks.sum(self.loss_sum)) / max(counts.total, 1), counts)
+
+
+def _train_epoch(
+    setting: _Setting,
+    shared: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    order: npt.NDArray[np.int64],
+    epoch: int,
+) -> _Outcome:
+    ranks, tally = setting.ranks, _Tally(setting.device)
+    shared.train()
+    batches: Iterable[Batch] = setting.batches(order)
+    if ranks.is_first:
+        steps = math.ceil(len(order) / setting.config.batch_size)
+        batches = track(batches, f"epoch {epoch}", steps)
+    for batch in batches:
+        optimiser.zero_grad(set_to_none=True)
+        loss_sum, logits_NHW = _loss(shared, batch, setting.precision)
+        labelled = ranks.sum(batch.valid_NHW.sum()).clamp(min=1)
+        # The processes' gradients are averaged; this makes the mean one over all their pixels.
+        (loss_sum * (ranks.world_size / labelled)).backward()
+        optimiser.step()
+        tally.add(loss_sum, logits_NHW, batch)
+    return tally.outcome(ranks)
+
+
+def _validate(setting: _Setting, network: nn.Module, indices: npt.NDArray[np.int64]) -> _Outcome:
+    tally = _Tally(setting.device)
+    network.eval()
+    with torch.inference_mode():
+        for batch in setting.batches(indices):
+            tally.add(*_loss(network, batch, setting.precision), batch)
+    return tally.outcome(setting.ranks)
+
+
+def _loss(network: nn.Module, batch: Batch, precision: Precision) -> tuple[Tensor, Tensor]:
+    """Return the sum of the binary cross-entropy over pixels with a label, and the logits."""
+    with autocast(batch.x_NCHW.device, precision):
+        logits_NHW = network(batch.x_NCHW)[:, 0].float()
+    weight = batch.valid_NHW.float()
+    loss = functional.binary_cross_entropy_with_logits(
+        logits_NHW, batch.label_NHW, weight, reduction="sum"
+    )
+    return loss, logits_NHW
+
+
+def _fresh_network(config: TrainConfig, channels: int) -> UNet:
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        network = UNet(channels, config.widths)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _copy_weights(network: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+def _line(state: TrainState, config: TrainConfig) -> str:
+    last = state.history[-1]
+    seconds = [epoch["train_seconds"] for epoch in state.history[-5:]]
+    left = timedelta(seconds=round((config.epochs - state.epoch) * sum(seconds) / len(seconds)))
+    best = " (best)" if state.best_epoch == state.epoch else ""
+    return (
+        f"epoch {state.epoch}/{config.epochs}  loss {last['train_loss']:.4f}  "
+        f"agreement {last['train_agreement']:.4f}  validation loss {last['validation_loss']:.4f}  "
+        f"agreement {last['validation_agreement']:.4f}{best}  "
+        f"{last['patches_per_s']:.1f} patches/s  at most {left} left"
+    )
