@@ -1,4 +1,4 @@
-"""A run as it stands after an epoch, on disk: tensors and plain values, opened without running code."""
+"""A run as it stands after an epoch, on disk: tensors and plain values, opened safely."""
 
 import pickle
 from pathlib import Path

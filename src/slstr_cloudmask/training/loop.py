@@ -312,7 +312,8 @@ def _train_epoch(
         loss_sum, logits_NHW = _loss(shared, batch, setting.precision)
         labelled = ranks.sum(batch.valid_NHW.sum()).clamp(min=1)
         # The processes' gradients are averaged; this makes the mean one over all their pixels.
-        (loss_sum * (ranks.world_size / labelled)).backward()
+        loss = loss_sum * (ranks.world_size / labelled)
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         tally.add(loss_sum, logits_NHW, batch)
     return tally.outcome(ranks)

@@ -1,0 +1,262 @@
+"""Packing, batches, the loop, resuming, and several processes against one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from slstr_cloudmask.errors import (
+    BrokenFileError,
+    ConfigError,
+    InputError,
+    MissingFileError,
+    MissingLabelError,
+    OutputExistsError,
+)
+from slstr_cloudmask.events import Event
+from slstr_cloudmask.training.batches import draw, patch_indices, shuffled
+from slstr_cloudmask.training.loop import TrainConfig, TrainResult, TrainState, train
+from slstr_cloudmask.training.pack import Store, open_store, pack_scenes
+from tests.scenes import make_scene, read_made_scene, touch_scenes
+
+CPU = torch.device("cpu")
+CONFIG = TrainConfig(
+    epochs=4, batch_size=5, widths=(4, 8), learning_rate=0.01, precision="fp32", seed=7
+)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    folder = tmp_path_factory.mktemp("pack")
+    return pack_scenes(
+        touch_scenes(folder / "in", 6), folder / "store", read=read_made_scene, patch_size=32
+    )
+
+
+def weights(result: TrainResult) -> dict[str, torch.Tensor]:
+    return result.network.state_dict()
+
+
+def assert_equal_weights(a: TrainResult, b: TrainResult) -> None:
+    for name, tensor in weights(a).items():
+        torch.testing.assert_close(tensor, weights(b)[name], rtol=0, atol=0)
+
+
+def test_a_store_holds_the_central_patches(store: Store) -> None:
+    # 64×80 pixels hold 2×2 patches of 32; 80 % 32 // 2 = 8 columns are dropped at the left.
+    assert store.manifest.patches == 24
+    scene = read_made_scene(Path("0.hdf"))
+    s8 = (scene["S8"].values[:32, 8:40] - 270) / 22
+    np.testing.assert_allclose(store.inputs_NHWC[0, ..., 7], s8, atol=2e-3)
+    np.testing.assert_array_equal(store.labels_NHW[0], scene["truth"].values[:32, 8:40])
+
+
+def test_empty_pixels_have_no_label_unless_faithful(tmp_path: Path) -> None:
+    paths = touch_scenes(tmp_path / "in", 1)
+
+    def read(path: Path) -> object:
+        return make_scene(0, (32, 32), empty_columns=4)
+
+    options = {"read": read, "patch_size": 32}
+    masked = pack_scenes(paths, tmp_path / "a", **options)  # type: ignore[arg-type]
+    faithful = pack_scenes(paths, tmp_path / "b", mask_empty=False, **options)  # type: ignore[arg-type]
+    assert np.unique(masked.labels_NHW[0, :, :4]).tolist() == [255]
+    assert np.unique(faithful.labels_NHW[0, :, :4]).tolist() == [0]
+
+
+def test_a_store_is_kept_and_one_of_other_scenes_is_not_replaced(tmp_path: Path) -> None:
+    paths = touch_scenes(tmp_path / "in", 2)
+    folder = tmp_path / "store"
+    pack_scenes(paths, folder, read=read_made_scene, patch_size=32)
+    before = (folder / "inputs.f16").stat().st_mtime_ns
+    pack_scenes(list(reversed(paths)), folder, read=read_made_scene, patch_size=32)
+    assert (folder / "inputs.f16").stat().st_mtime_ns == before
+    with pytest.raises(OutputExistsError):
+        pack_scenes(paths[:1], folder, read=read_made_scene, patch_size=32)
+    pack_scenes(paths[:1], folder, read=read_made_scene, patch_size=32, overwrite=True)
+    assert open_store(folder).manifest.patches == 4
+
+
+def test_bad_stores_and_scenes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="no packed store"):
+        open_store(tmp_path)
+    with pytest.raises(InputError, match="no scene to pack"):
+        pack_scenes([], tmp_path / "store", read=read_made_scene)
+    twice = [*touch_scenes(tmp_path / "a", 1), *touch_scenes(tmp_path / "b", 1)]
+    with pytest.raises(InputError, match=r"share the name 0\.hdf"):
+        pack_scenes(twice, tmp_path / "store", read=read_made_scene)
+    paths = touch_scenes(tmp_path / "in", 1)
+    with pytest.raises(InputError, match="holds no patch of 256"):
+        pack_scenes(paths, tmp_path / "store", read=read_made_scene)
+    with pytest.raises(MissingLabelError):
+        pack_scenes(
+            paths,
+            tmp_path / "store",
+            read=lambda path: read_made_scene(path).drop_vars("bayes"),
+            patch_size=32,
+        )
+    assert not (tmp_path / "store").exists()
+    pack_scenes(paths, tmp_path / "store", read=read_made_scene, patch_size=32)
+    with (tmp_path / "store" / "inputs.f16").open("r+b") as file:
+        file.truncate(100)
+    with pytest.raises(BrokenFileError, match="not whole"):
+        open_store(tmp_path / "store")
+
+
+def test_the_split_is_by_scene_and_seeded(store: Store) -> None:
+    train_scenes, validation = store.split(0.67, seed=1)
+    assert (len(train_scenes), len(validation)) == (4, 2)
+    assert {s.name for s in train_scenes} & {s.name for s in validation} == set()
+    assert store.split(0.67, seed=1) == (train_scenes, validation)
+    assert any(store.split(0.67, seed=seed)[1] != validation for seed in range(2, 6))
+    with pytest.raises(InputError, match="cannot be split"):
+        store.split(0.95, seed=1)
+
+
+def test_every_epoch_draws_every_patch_once_in_a_new_order(store: Store) -> None:
+    indices = patch_indices(store.manifest.scenes)
+    first, second = shuffled(indices, 1, epoch=1), shuffled(indices, 1, epoch=2)
+    assert sorted(first) == sorted(second) == list(range(24))
+    assert first.tolist() != second.tolist()
+    assert first.tolist() == shuffled(indices, 1, epoch=1).tolist()
+
+
+def test_processes_share_a_global_batch(store: Store) -> None:
+    order = np.arange(24)
+    whole = list(draw(store, order, 7, device=CPU))
+    assert [len(b.label_NHW) for b in whole] == [7, 7, 7, 3]
+    parts = [list(draw(store, order, 7, device=CPU, rank=r, world_size=4)) for r in range(4)]
+    # The last batch has 3 patches for 4 processes: the fourth takes an empty one.
+    assert [len(part[-1].label_NHW) for part in parts] == [1, 1, 1, 0]
+    for i, batch in enumerate(whole):
+        shared = torch.cat([part[i].x_NCHW for part in parts])
+        assert sorted(shared.flatten(1).sum(1)) == sorted(batch.x_NCHW.flatten(1).sum(1))
+
+
+def test_training_learns_and_says_what_happened(store: Store) -> None:
+    events: list[Event] = []
+    result = train(CONFIG, store, device=CPU, listen=events.append)
+    names = [event.name for event in events]
+    assert names == ["epoch_start", "epoch_stop", "evaluation"] * 4
+    history = result.state.history
+    assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
+    assert history[-1]["validation_agreement"] > 0.9
+    assert [event.time_ns for event in events] == sorted(event.time_ns for event in events)
+
+
+def test_two_runs_are_equal_to_the_bit(store: Store) -> None:
+    a, b = (train(CONFIG, store, device=CPU) for _ in range(2))
+    assert_equal_weights(a, b)
+    other = train(CONFIG.model_copy(update={"seed": 8}), store, device=CPU)
+    assert any((weights(a)[n] != weights(other)[n]).any() for n in weights(a))
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(store: Store, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint.pt"
+    whole = train(CONFIG, store, device=CPU)
+    train(CONFIG.model_copy(update={"epochs": 2}), store, device=CPU, checkpoint=checkpoint)
+    resumed = train(CONFIG, store, device=CPU, checkpoint=checkpoint)
+    assert_equal_weights(whole, resumed)
+    losses = [[epoch["validation_loss"] for epoch in r.state.history] for r in (whole, resumed)]
+    assert losses[0] == losses[1]
+
+
+def test_a_run_killed_within_an_epoch_goes_on_from_the_last_one(
+    store: Store, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "checkpoint.pt"
+
+    def die_in_the_third_epoch(event: Event) -> None:
+        if event.name == "epoch_stop" and event.data["epoch"] == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(CONFIG, store, device=CPU, checkpoint=checkpoint, listen=die_in_the_third_epoch)
+    resumed = train(CONFIG, store, device=CPU, checkpoint=checkpoint)
+    assert_equal_weights(train(CONFIG, store, device=CPU), resumed)
+
+
+def test_a_checkpoint_of_another_run_or_a_broken_one_is_refused(
+    store: Store, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "checkpoint.pt"
+    short = CONFIG.model_copy(update={"epochs": 1})
+    train(short, store, device=CPU, checkpoint=checkpoint)
+    with pytest.raises(ConfigError, match="another run"):
+        train(short.model_copy(update={"seed": 9}), store, device=CPU, checkpoint=checkpoint)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(BrokenFileError, match="cannot be read"):
+        train(short, store, device=CPU, checkpoint=checkpoint)
+
+
+def test_early_stopping_restores_the_best_weights(store: Store) -> None:
+    config = CONFIG.model_copy(update={"epochs": 40, "patience": 2, "learning_rate": 0.05})
+    result = train(config, store, device=CPU)
+    assert result.state.epoch < 40
+    assert result.state.epoch == result.state.best_epoch + 2
+    assert result.kept_epoch == result.state.best_epoch
+    upto_best = train(
+        config.model_copy(update={"epochs": result.state.best_epoch, "keep": "last"}),
+        store,
+        device=CPU,
+    )
+    assert_equal_weights(result, upto_best)
+
+
+def test_when_a_run_stops() -> None:
+    patient = CONFIG.model_copy(update={"epochs": 10, "patience": 3})
+    assert not TrainState(epoch=5, best_epoch=3).stopped(patient)
+    assert TrainState(epoch=6, best_epoch=3).stopped(patient)
+    assert TrainState(epoch=10, best_epoch=10).stopped(patient)
+    assert not TrainState(epoch=9, best_epoch=1).stopped(
+        patient.model_copy(update={"patience": None})
+    )
+
+
+def test_divergence_is_said(store: Store) -> None:
+    config = CONFIG.model_copy(update={"learning_rate": 1e9})
+    with pytest.raises(InputError, match="smaller learning rate"):
+        train(config, store, device=CPU)
+
+
+RANKED = """
+import sys, torch
+from pathlib import Path
+from slstr_cloudmask.training.distribution import joined
+from slstr_cloudmask.training.loop import TrainConfig, train
+from slstr_cloudmask.training.pack import open_store
+device = torch.device("cpu")
+with joined(device) as ranks:
+    config = TrainConfig.model_validate_json(sys.argv[2])
+    result = train(config, open_store(Path(sys.argv[1])), device=device, ranks=ranks)
+    if ranks.is_first:
+        torch.save([result.network.state_dict(), result.state.history], sys.argv[3])
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_does(store: Store, tmp_path: Path) -> None:
+    # 20 training patches in batches of 19 leave 1 for the last: the second process has none.
+    config = CONFIG.model_copy(update={"batch_size": 19, "epochs": 2})
+    script, out = tmp_path / "ranked.py", tmp_path / "out.pt"
+    script.write_text(RANKED)
+    folder = Path(store.inputs_NHWC.filename).parent  # type: ignore[attr-defined]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    subprocess.run(
+        [*torchrun, "--nproc-per-node=2", str(script), str(folder), config.model_dump_json(), out],
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=180,
+    )
+    shared_weights, shared_history = torch.load(out, weights_only=True)
+    alone = train(config, store, device=CPU)
+    # The sums run in another order, so only float32 rounding may differ.
+    for name, tensor in weights(alone).items():
+        torch.testing.assert_close(tensor, shared_weights[name], rtol=1e-3, atol=1e-5)
+    for one, two in zip(alone.state.history, shared_history, strict=True):
+        assert one["validation_loss"] == pytest.approx(two["validation_loss"], rel=1e-4)
+        assert one["train_loss"] == pytest.approx(two["train_loss"], rel=1e-4)
