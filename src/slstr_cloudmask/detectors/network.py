@@ -78,10 +78,14 @@ class Network:
 
     def predict(self, scene: xr.Dataset) -> xr.Dataset:
         """Return the Mask of a Scene; pixels that were not seen are unknown."""
+        return self.mask(scene, self.probability(scene))
+
+    def mask(self, scene: xr.Dataset, probability: npt.NDArray[np.float32]) -> xr.Dataset:
+        """Return the Mask that belongs to this network's probability of cloud."""
         config = self.model.config
         return build_mask(
             scene,
-            self.probability(scene),
+            probability,
             threshold=self.threshold,
             detector=self.name,
             attributes={

@@ -8,10 +8,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +25,14 @@ class Ranks:
     ----------
     rank, world_size
         Number of this process, from 0, and of all.
-    local_rank
-        Number of this process on its machine: which GPU it takes.
+    local_rank, local_world_size
+        The same on this machine: which GPU it takes.
     """
 
     rank: int = 0
     world_size: int = 1
     local_rank: int = 0
+    local_world_size: int = 1
 
     @property
     def is_first(self) -> bool:
@@ -47,6 +51,14 @@ class Ranks:
             return network
         return DistributedDataParallel(network, gradient_as_bucket_view=True)
 
+    def gather(self, mine: list[Item]) -> list[Item]:
+        """Return the items of all processes, on every process."""
+        if self.world_size == 1:
+            return mine
+        everyone: list[list[Item]] = [[] for _ in range(self.world_size)]
+        distributed.all_gather_object(everyone, mine)
+        return [item for items in everyone for item in items]
+
     def wait(self) -> None:
         """Wait until every process is here."""
         if self.world_size > 1:
@@ -59,6 +71,7 @@ def launched() -> Ranks:
         rank=int(os.environ.get("RANK", "0")),
         world_size=int(os.environ.get("WORLD_SIZE", "1")),
         local_rank=int(os.environ.get("LOCAL_RANK", "0")),
+        local_world_size=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
     )
 
 

@@ -12,6 +12,7 @@ order of their names, so that neither the store nor a split depends on the file 
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +20,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slstr_cloudmask.atomic import replacing
-from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
+from slstr_cloudmask.errors import (
+    BrokenFileError,
+    CloudMaskError,
+    InputError,
+    MissingFileError,
+)
 from slstr_cloudmask.network.normaliser import Normaliser
 from slstr_cloudmask.network.tiling import centre_patches
 from slstr_cloudmask.progress import track
 from slstr_cloudmask.scene import UNKNOWN, label
+
+logger = logging.getLogger(__name__)
 
 INPUTS_NAME, LABELS_NAME, MANIFEST_NAME = "inputs.f16", "labels.u8", "store.json"
 
@@ -53,6 +61,10 @@ class StoreManifest(BaseModel):
     empty_pixels
         ``masked``: pixels that were not seen have no label; ``clear``: they count as clear, as
         in the reference.
+    scenes, skipped
+        Scenes in order, and those that could not be used, with the reason.
+    sources_digest
+        Tells whether the store is of the same files.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,6 +75,7 @@ class StoreManifest(BaseModel):
     label: str
     empty_pixels: str
     scenes: tuple[PackedScene, ...]
+    skipped: dict[str, str] = Field(default_factory=dict)
     sources_digest: str
 
     @property
@@ -138,10 +151,11 @@ def pack_scenes(
 
     Raises
     ------
-    MissingLabelError
-        A scene holds no such label.
+    CloudMaskError
+        No scene could be used: what was wrong with the first. A scene that cannot be used beside
+        others that can is skipped, with a warning and a place in the manifest.
     InputError
-        Two scenes share a name, a scene is smaller than a patch, or there is no scene.
+        Two scenes share a name, or there is none.
     OutputExistsError
         The folder holds something else and ``overwrite`` is false.
     """
@@ -160,8 +174,9 @@ def pack_scenes(
             return store
     with replacing(folder, overwrite=overwrite) as temporary:
         temporary.mkdir()
-        scenes = _write_patches(ordered, temporary, read, patch_size, label_name, mask_empty)
-        manifest = StoreManifest.model_validate({**settings, "scenes": scenes})
+        cut = _Cut(patch_size, label_name, mask_empty)
+        scenes, skipped = _write_patches(ordered, temporary, read, cut)
+        manifest = StoreManifest.model_validate({**settings, "scenes": scenes, "skipped": skipped})
         (temporary / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1) + "\n")
     return open_store(folder)
 
@@ -206,32 +221,45 @@ def _digest(paths: Sequence[Path]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class _Cut:
+    """How a scene becomes patches."""
+
+    patch_size: int
+    label_name: str
+    mask_empty: bool
+
+    def patches(
+        self, scene: xr.Dataset, normaliser: Normaliser
+    ) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]:
+        """Return inputs (patches, P, P, C) and labels (patches, P, P)."""
+        cloud, known = label(scene, self.label_name)
+        empty = np.uint8(UNKNOWN if self.mask_empty else 0)
+        label_HW = np.where(known, cloud.astype(np.uint8), empty)
+        x_HWC = normaliser.apply(scene).astype(np.float16)
+        return centre_patches(x_HWC, self.patch_size), centre_patches(label_HW, self.patch_size)
+
+
 def _write_patches(
-    paths: Sequence[Path],
-    folder: Path,
-    read: SceneReader,
-    patch_size: int,
-    label_name: str,
-    mask_empty: bool,
-) -> list[PackedScene]:
+    paths: Sequence[Path], folder: Path, read: SceneReader, cut: _Cut
+) -> tuple[list[PackedScene], dict[str, str]]:
     """Write the patches of every scene, one scene after the other."""
     normaliser = Normaliser.benchmark()
     scenes: list[PackedScene] = []
+    skipped: dict[str, CloudMaskError] = {}
     first = 0
     with (folder / INPUTS_NAME).open("wb") as inputs, (folder / LABELS_NAME).open("wb") as labels:
         for path in track(paths, "packing scenes"):
-            scene = read(path)
-            x_HWC = normaliser.apply(scene).astype(np.float16)
-            label_HW = _labels(scene, label_name, mask_empty)
-            centre_patches(x_HWC, patch_size).tofile(inputs)
-            patches = centre_patches(label_HW, patch_size)
-            patches.tofile(labels)
-            scenes.append(PackedScene(name=path.name, first=first, count=len(patches)))
-            first += len(patches)
-    return scenes
-
-
-def _labels(scene: xr.Dataset, name: str, mask_empty: bool) -> npt.NDArray[np.uint8]:
-    cloud, known = label(scene, name)
-    empty = np.uint8(UNKNOWN if mask_empty else 0)
-    return np.where(known, cloud.astype(np.uint8), empty)
+            try:
+                x_KPPC, label_KPP = cut.patches(read(path), normaliser)
+            except CloudMaskError as error:
+                logger.warning("Skipped %s: %s", path.name, error)
+                skipped[path.name] = error
+                continue
+            x_KPPC.tofile(inputs)
+            label_KPP.tofile(labels)
+            scenes.append(PackedScene(name=path.name, first=first, count=len(label_KPP)))
+            first += len(label_KPP)
+    if not scenes:
+        raise next(iter(skipped.values()))
+    return scenes, {name: str(error) for name, error in skipped.items()}

@@ -1,0 +1,70 @@
+"""Hardware and software as found, not as typed."""
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from slstr_cloudmask import __version__
+from slstr_cloudmask.training.distribution import Ranks
+
+PACKAGES = ("torch", "numpy", "h5py", "xarray", "safetensors", "mlperf-logging")
+
+
+def hardware(device: torch.device, ranks: Ranks) -> dict[str, Any]:
+    """Return processor, memory, accelerators, processes and nodes of this run."""
+    return {
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": psutil.cpu_count(logical=False),
+        "threads": torch.get_num_threads(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "device": device.type,
+        "accelerator": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        "accelerators_per_node": torch.cuda.device_count() if device.type == "cuda" else 0,
+        "ranks": ranks.world_size,
+        "nodes": max(1, ranks.world_size // ranks.local_world_size),
+    }
+
+
+def software() -> dict[str, Any]:
+    """Return versions of the package, of what it stands on, and the commit it was run from."""
+    versions = {name: metadata.version(name) for name in PACKAGES}
+    return {
+        "slstr-cloudmask": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        **versions,
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name as the system gives it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _commit() -> str | None:
+    """Return the commit of the source tree that runs, or ``None`` where there is none."""
+    here = Path(__file__).parent
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

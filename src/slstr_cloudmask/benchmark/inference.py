@@ -1,0 +1,191 @@
+"""Masks of many benchmark scenes: written, timed and scored, one scene after the other.
+
+A scene that cannot be read is named and passed over; it never takes the others with it.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+import xarray as xr
+
+from slstr_cloudmask.atomic import replacing
+from slstr_cloudmask.detectors import Detector
+from slstr_cloudmask.detectors.network import Network
+from slstr_cloudmask.errors import CloudMaskError, MissingLabelError
+from slstr_cloudmask.evaluation.scores import SceneScore, score_scene
+from slstr_cloudmask.io.benchmark_hdf import day_or_night, read_scene
+from slstr_cloudmask.io.mask_file import write_mask
+from slstr_cloudmask.progress import track
+from slstr_cloudmask.scene import BoolArray, FloatArray
+
+logger = logging.getLogger(__name__)
+
+LABELS = ("bayes", "truth")
+STAGES = ("read", "predict", "write")
+
+
+@dataclass
+class Outcome:
+    """What came of many scenes.
+
+    Attributes
+    ----------
+    scores
+        One for each scene, detector and label.
+    seconds
+        For each masked scene, by stage: ``read``, ``predict``, ``write``.
+    failed
+        Why, by scene.
+    """
+
+    scores: list[SceneScore] = field(default_factory=list)
+    seconds: list[dict[str, float]] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Masked:
+    """What a detector says of a scene.
+
+    Attributes
+    ----------
+    mask
+        The Mask.
+    probability
+        Of cloud (rows, columns); a network has one for pixels that were not seen, too.
+    """
+
+    mask: xr.Dataset
+    probability: FloatArray
+
+    @classmethod
+    def by(cls, detector: Detector, scene: xr.Dataset) -> "Masked":
+        """Mask a scene."""
+        if isinstance(detector, Network):
+            probability = detector.probability(scene)
+            return cls(detector.mask(scene, probability), probability)
+        mask = detector.predict(scene)
+        return cls(mask, mask["cloud_probability"].values)
+
+    @property
+    def cloud_everywhere(self) -> BoolArray:
+        """Cloud at every pixel, seen or not, as the faithful benchmark scores it."""
+        threshold: float = self.mask.attrs["threshold"]
+        return self.probability >= threshold
+
+
+MaskWriter = Callable[[str, Masked], None]
+
+
+def infer_scenes(
+    paths: Sequence[Path],
+    detector: Detector,
+    *,
+    write: MaskWriter | None = None,
+    faithful: bool = False,
+    labels: Sequence[str] = LABELS,
+) -> Outcome:
+    """Mask scenes and score the masks.
+
+    Parameters
+    ----------
+    paths
+        Benchmark files.
+    detector
+        What masks them.
+    write
+        Takes a scene's name and what was said of it; nothing is written by default.
+    faithful
+        Let the published metric see the network's answer on pixels that were not seen.
+    labels
+        Labels to score against, as far as a scene holds them.
+
+    Returns
+    -------
+    Outcome
+        Scores, times and failures.
+    """
+    outcome = Outcome()
+    for path in track(paths, "masking scenes"):
+        try:
+            _one_scene(path, detector, write, faithful, labels, outcome)
+        except CloudMaskError as error:
+            logger.warning("Failed: %s: %s", path.name, error)
+            outcome.failed[path.name] = str(error)
+    return outcome
+
+
+def _one_scene(
+    path: Path,
+    detector: Detector,
+    write: MaskWriter | None,
+    faithful: bool,
+    labels: Sequence[str],
+    outcome: Outcome,
+) -> None:
+    times = [time.perf_counter()]
+    scene = read_scene(path)
+    times.append(time.perf_counter())
+    masked = Masked.by(detector, scene)
+    times.append(time.perf_counter())
+    if write is not None:
+        write(path.name, masked)
+    times.append(time.perf_counter())
+    everywhere = masked.cloud_everywhere if faithful else None
+    outcome.scores += _scores(path, scene, detector.name, masked.mask, labels, everywhere)
+    outcome.seconds.append(dict(zip(STAGES, np.diff(times).tolist(), strict=True)))
+
+
+def _scores(
+    path: Path,
+    scene: xr.Dataset,
+    detector: str,
+    mask: xr.Dataset,
+    labels: Sequence[str],
+    cloud_everywhere: BoolArray | None,
+) -> list[SceneScore]:
+    there = [label for label in labels if label in scene]
+    if not there:
+        raise MissingLabelError(f"the file holds none of the labels {', '.join(labels)}.")
+    return [
+        score_scene(
+            scene,
+            mask,
+            name=path.name,
+            part=day_or_night(path, scene),
+            detector=detector,
+            label=label,
+            cloud_everywhere=cloud_everywhere,
+        )
+        for label in there
+    ]
+
+
+def netcdf_writer(folder: Path, *, overwrite: bool) -> MaskWriter:
+    """Return a writer of the package's own mask files, ``<scene>.nc``."""
+
+    def write(name: str, masked: Masked) -> None:
+        write_mask(masked.mask, folder / f"{Path(name).stem}.nc", overwrite=overwrite)
+
+    return write
+
+
+def reference_writer(folder: Path, *, overwrite: bool) -> MaskWriter:
+    """Return a writer of the reference's mask files.
+
+    ``<scene>.hdf.h5`` with a data set ``mask`` (1, rows, columns, 1): the probability of cloud.
+    """
+
+    def write(name: str, masked: Masked) -> None:
+        with (
+            replacing(folder / f"{name}.h5", overwrite=overwrite) as temporary,
+            h5py.File(temporary, "w") as file,
+        ):
+            file["mask"] = masked.probability[np.newaxis, :, :, np.newaxis].astype(np.float32)
+
+    return write

@@ -1,0 +1,97 @@
+"""The run's events as MLPerf log lines, in the order that the rules ask for.
+
+Staging, initialisation, the run with its epochs and evaluations, and its end. The lines are those
+of MLPerf HPC v3.0 where it has them (``training_policies/hpc_training_rules``) and of the Science
+policy where it asks for more (``submission_*``, ``result``). ``cloudmask.compliance.yaml`` beside
+this file is a rule set for ``mlperf_logging.compliance_checker``.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mlperf_logging import mllog
+from mlperf_logging.mllog import constants
+
+from slstr_cloudmask.events import Event
+
+COMPLIANCE_RULES = Path(__file__).with_name("cloudmask.compliance.yaml")
+
+# Our events to (MLPerf key, kind of line); an event with an epoch carries it in its metadata.
+_INTERVALS = {
+    "staging_start": ("staging_start", "start"),
+    "staging_stop": ("staging_stop", "end"),
+    "init_start": (constants.INIT_START, "start"),
+    "init_stop": (constants.INIT_STOP, "end"),
+    "run_start": (constants.RUN_START, "start"),
+    "epoch_start": (constants.EPOCH_START, "start"),
+    "epoch_stop": (constants.EPOCH_STOP, "end"),
+    "inference_start": (constants.EVAL_START, "start"),
+    "inference_stop": (constants.EVAL_STOP, "end"),
+    "run_stop": (constants.RUN_STOP, "end"),
+}
+
+
+class MlperfLog:
+    """Writes events to a log file, each with the time at which it happened.
+
+    Parameters
+    ----------
+    path
+        The log file; what it held is replaced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        logger = logging.Logger("slstr_cloudmask.mlperf", logging.INFO)
+        self._handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+        logger.addHandler(self._handler)
+        package = Path(__file__).parents[1]
+        self._mllogger = mllog.MLLogger(logger, root_dir=str(package))
+
+    def __call__(self, event: Event) -> None:
+        """Write the lines of an event; one that MLPerf has no word for is left out."""
+        if event.name in _INTERVALS:
+            key, kind = _INTERVALS[event.name]
+            self._line(kind, key, None, event)
+        elif event.name == "facts":
+            for key, value in event.data.items():
+                self._line("event", key, value, event, metadata={})
+        elif event.name == "evaluation":
+            self._evaluation(event)
+        elif event.name == "test_accuracy":
+            self._line("event", constants.EVAL_ACCURACY, event.data["accuracy"], event)
+        elif event.name == "result":
+            self._line("event", "result", event.data, event, metadata={})
+
+    def close(self) -> None:
+        """Close the file."""
+        self._handler.close()
+
+    def _evaluation(self, event: Event) -> None:
+        """Write validation after an epoch: from the end of the epoch to its accuracy."""
+        data = event.data
+        epoch = {"epoch_num": data["epoch"], "set": "validation"}
+        self._line("start", constants.EVAL_START, None, event, metadata=epoch)
+        accuracy = {**epoch, "loss": data["validation_loss"]}
+        self._line(
+            "event", constants.EVAL_ACCURACY, data["validation_agreement"], event, metadata=accuracy
+        )
+        self._line("end", constants.EVAL_STOP, None, event, metadata=epoch)
+
+    def _line(
+        self,
+        kind: str,
+        key: str,
+        value: Any,
+        event: Event,
+        *,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        if metadata is None:
+            metadata = {name: item for name, item in event.data.items() if name != "accuracy"}
+            if "epoch" in metadata:
+                metadata["epoch_num"] = metadata.pop("epoch")
+        write: Callable[..., None] = getattr(self._mllogger, kind)
+        write(key=key, value=value, metadata=metadata, time_ms=event.time_ns // 1_000_000)

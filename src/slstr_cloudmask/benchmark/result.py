@@ -1,0 +1,187 @@
+"""The result of a run, as one JSON document that needs nothing else to be understood.
+
+``measurements`` holds every headline number with its name, unit, label and data; ``scores`` every
+score by mask, label and part of day, with the trivial masks beside them; ``scenes`` the same scene
+by scene. The rest says how they came about: configuration, hardware and software as found.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from slstr_cloudmask.benchmark.config import BenchmarkConfig
+from slstr_cloudmask.benchmark.inference import STAGES, Outcome
+from slstr_cloudmask.evaluation.scores import LABEL_MEANING, SceneScore, summarise
+from slstr_cloudmask.training.loop import TrainResult
+from slstr_cloudmask.training.pack import Store
+
+
+def compose(
+    config: BenchmarkConfig,
+    store: Store,
+    trained: TrainResult,
+    outcome: Outcome,
+    seconds: dict[str, float],
+    environment: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the result document.
+
+    Parameters
+    ----------
+    config
+        What was asked for.
+    store, trained
+        What was trained on, and what came of it.
+    outcome
+        Masks, scored.
+    seconds
+        Wall-clock time of ``staging``, ``training``, ``inference`` and the ``run``.
+    environment
+        ``hardware`` and ``software`` as found.
+    """
+    scores = summarise(outcome.scores)
+    kept = trained.state.history[trained.kept_epoch - 1]
+    return {
+        "format_version": 1,
+        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "config": config.model_dump(mode="json"),
+        **environment,
+        "data": {
+            "training": str(config.train_dir),
+            "inference": str(config.inference_dir),
+            "training_scenes": len(store.manifest.scenes),
+            "training_patches": store.manifest.patches,
+            "training_skipped": store.manifest.skipped,
+            "inference_scenes": len(outcome.seconds),
+            "inference_failed": outcome.failed,
+        },
+        "training": {
+            "epochs": trained.state.epoch,
+            "kept_epoch": trained.kept_epoch,
+            "precision": trained.precision,
+            "kept": kept,
+            "history": trained.state.history,
+        },
+        "seconds": seconds,
+        "seconds_by_scene": outcome.seconds,
+        "measurements": _measurements(config, trained, outcome, seconds, scores),
+        "scores": scores,
+        "scenes": [_scene_row(score) for score in outcome.scores],
+    }
+
+
+def _measurements(
+    config: BenchmarkConfig,
+    trained: TrainResult,
+    outcome: Outcome,
+    seconds: dict[str, float],
+    scores: list[dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Gather the headline numbers, each with its name, unit, label and data."""
+    test, train = str(config.inference_dir), str(config.train_dir)
+    rows = []
+
+    def add(name: str, value: float | None, unit: str, label: str | None, data: str) -> None:
+        rows.append({"name": name, "value": value, "unit": unit, "label": label, "data": data})
+
+    for row in scores:
+        if row["part"] == "all":
+            for name in ("accuracy", "kuipers", "published_accuracy"):
+                add(f"{row['mask']}: {name}", row[name], "1", LABEL_MEANING[row["label"]], test)
+    epochs = trained.state.history
+    label = LABEL_MEANING[config.data.label]
+    last = epochs[trained.kept_epoch - 1]
+    add("validation agreement", last["validation_agreement"], "1", label, train)
+    add("validation loss", last["validation_loss"], "nat/pixel", label, train)
+    add("time per epoch", _mean([e["train_seconds"] for e in epochs]), "s", None, train)
+    add("training rate", _mean([e["patches_per_s"] for e in epochs]), "patches/s", None, train)
+    for stage in STAGES:
+        spent = [scene[stage] for scene in outcome.seconds]
+        add(f"time per scene: {stage}", _mean(spent), "s", None, test)
+    add("time per scene", time_per_scene(outcome), "s", None, test)
+    for name, value in seconds.items():
+        add(f"{name} time", value, "s", None, test if name == "inference" else train)
+    return rows
+
+
+def time_per_scene(outcome: Outcome) -> float | None:
+    """Mean seconds to read, mask and write a scene."""
+    return _mean([sum(scene.values()) for scene in outcome.seconds])
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _scene_row(score: SceneScore) -> dict[str, Any]:
+    return {
+        "scene": score.scene,
+        "part": score.part,
+        "mask": score.mask,
+        "label": score.label,
+        **score.valid.to_dict(),
+        "published_accuracy": score.every.accuracy,
+        "every_pixel": asdict(score.every),
+        "unanswered": score.unanswered,
+    }
+
+
+def mlperf_result(document: dict[str, Any], submission_name: str) -> dict[str, Any]:
+    """Return the value of the log's ``result`` line, with the keys that published runs use."""
+    history = document["training"]["history"]
+    kept = document["training"]["kept"]
+    scenes = [
+        row["published_accuracy"]
+        for row in document["scenes"]
+        if row["mask"] == "network" and row["label"] == "bayes"
+    ]
+    per_scene = [sum(scene.values()) for scene in document["seconds_by_scene"]]
+    config = document["config"]
+    return {
+        "name": submission_name,
+        "training": {
+            "samples": document["data"]["training_scenes"],
+            "accuracy": kept["train_agreement"],
+            "loss": kept["train_loss"],
+            "val_loss": kept["validation_loss"],
+            "val_accuracy": kept["validation_agreement"],
+            "history": {
+                "accuracy": [epoch["train_agreement"] for epoch in history],
+                "loss": [epoch["train_loss"] for epoch in history],
+                "val_loss": [epoch["validation_loss"] for epoch in history],
+                "val_accuracy": [epoch["validation_agreement"] for epoch in history],
+            },
+            "batch_size": config["train"]["batch_size"],
+            "crop_size": config["data"]["crop_size"],
+            "learning_rate": config["train"]["learning_rate"],
+        },
+        "inference": {"avg_accuracy": _mean(scenes), "accuracy": scenes},
+        "inference_analyze": {
+            "number": len(per_scene),
+            "bs": config["train"]["batch_size"],
+            "nodes": document["hardware"]["nodes"],
+            "gpus": document["hardware"]["ranks"],
+            "time_per_inference": _mean(per_scene),
+        },
+    }
+
+
+def reference_log_lines(document: dict[str, Any]) -> list[str]:
+    """Return the two plain log lines of the reference.
+
+    Time per epoch divides by the epochs that were run, not by those that were configured.
+    """
+    hardware, config = document["hardware"], document["config"]
+    shape = (
+        f"bs={config['train']['batch_size']}, nodes={hardware['nodes']}, gpus={hardware['ranks']}"
+    )
+    epochs = len(document["training"]["history"])
+    per_epoch = document["seconds"]["training"] / epochs
+    scenes = document["data"]["inference_scenes"]
+    per_scene = document["seconds"]["inference"] / max(scenes, 1)
+    return [
+        f"CloudMask training, samples = {document['data']['training_scenes']}, epochs={epochs}, "
+        f"{shape}, time_per_epoch={per_epoch:.2f}",
+        f"CloudMask inference, inferences={scenes}, {shape}, time_per_inference={per_scene:.2f}",
+    ]

@@ -1,0 +1,84 @@
+"""The command ``cloudmask``: registers the words and turns errors into one line each.
+
+Exit codes: 0 done, 1 some scenes failed, 2 bad usage or input. Every command imports what it needs
+when it runs, so that ``cloudmask --help`` answers at once.
+"""
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from slstr_cloudmask import __version__
+from slstr_cloudmask.cli.benchmark import benchmark, report
+from slstr_cloudmask.cli.demo import demo
+from slstr_cloudmask.cli.info import info
+from slstr_cloudmask.cli.predict import predict
+from slstr_cloudmask.cli.simulate import simulate
+from slstr_cloudmask.cli.train import evaluate, train
+from slstr_cloudmask.errors import CloudMaskError
+
+app = typer.Typer(
+    name="cloudmask",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (predict, info, simulate, train, evaluate, benchmark, report, demo):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cloudmask {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Version.")
+    ] = False,
+) -> None:
+    """Find cloud in Sentinel-3 SLSTR scenes, and run the CloudMask benchmark.
+
+    A first mask: **cloudmask predict PRODUCT.SEN3 -o mask.nc --quicklook mask.png**
+
+    The whole road in small: **cloudmask demo**
+    """
+    first = os.environ.get("RANK", "0") == "0"
+    level = logging.DEBUG if verbose else logging.WARNING if quiet or not first else logging.INFO
+    handler = RichHandler(
+        console=Console(stderr=True), show_time=False, show_path=False, markup=False
+    )
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
+    logging.getLogger("slstr_cloudmask").setLevel(level)
+
+
+def main() -> None:
+    """Run the command line; the exit code says how it went."""
+    try:
+        app()
+    except CloudMaskError as error:
+        message = " ".join(str(error).split())
+        Console(stderr=True, soft_wrap=True, highlight=False).print(
+            f"[bold red]cloudmask:[/] {_escaped(message)}"
+        )
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("cloudmask: stopped; finished outputs are kept.")
+        sys.exit(130)
+
+
+def _escaped(message: str) -> str:
+    """Keep rich from reading square brackets in a message as markup."""
+    return message.replace("[", r"\[")

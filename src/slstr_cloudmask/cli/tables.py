@@ -1,0 +1,64 @@
+"""Scores as a table on the terminal."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+COLUMNS = {
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "iou": "IoU",
+    "balanced_accuracy": "balanced",
+    "kuipers": "Kuipers",
+    "cloud_fraction_bias": "bias",
+    "published_accuracy": "published",
+}
+
+
+PLAIN_WIDTH = 132  # of a table that goes to a file or a pipe
+
+
+def print_scores(rows: Iterable[dict[str, Any]]) -> None:
+    """Print score rows to stdout: one table for each label, a block for each part of day."""
+    tables: dict[str, Table] = {}
+    previous: dict[str, str] = {}
+    for row in rows:
+        label = row["label"]
+        if label not in tables:
+            tables[label] = _empty_table(row["meaning"])
+        if previous.get(label, row["part"]) != row["part"]:
+            tables[label].add_section()
+        previous[label] = row["part"]
+        values = [_number(row[name], signed=name.endswith("bias")) for name in COLUMNS]
+        spread = _number(row["accuracy_scene_sd"])
+        cells = [row["part"], str(row["scenes"]), row["mask"], values[0], spread, *values[1:]]
+        tables[label].add_row(*cells, style="bold" if row["mask"] == "network" else None)
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=PLAIN_WIDTH)
+    for table in tables.values():
+        console.print(table)
+    console.print(
+        "Scores count the pixels that were seen; sd is over scenes. 'published' is the "
+        "benchmark's own: the mean over scenes, empty borders included.",
+        style="dim",
+    )
+
+
+def _empty_table(title: str) -> Table:
+    table = Table(title=title.capitalize(), title_justify="left", title_style="bold")
+    for name in ("part", "scenes", "mask"):
+        table.add_column(name, justify="right" if name == "scenes" else "left", no_wrap=True)
+    headers = list(COLUMNS.values())
+    for name in (headers[0], "sd", *headers[1:]):
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _number(value: float | None, *, signed: bool = False) -> str:
+    if value is None:
+        return "–"
+    return f"{value:+.3f}" if signed else f"{value:.3f}"

@@ -1,0 +1,136 @@
+"""``cloudmask train`` and ``cloudmask evaluate``."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+logger = logging.getLogger(__name__)
+
+DeviceOption = Annotated[
+    str, typer.Option(help="auto, cpu, cuda or mps; auto takes the fastest that is there.")
+]
+PrecisionOption = Annotated[
+    str, typer.Option(help="auto, fp32 or bf16; auto takes bf16 where the hardware multiplies it.")
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+
+
+def train(
+    scenes: Annotated[
+        Path, typer.Argument(help="Folder of benchmark scenes (S3*.hdf), searched recursively.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the run; the model goes to model/.")
+    ] = Path("runs/train"),
+    epochs: Annotated[int, typer.Option(help="At most this many.")] = 200,
+    batch_size: Annotated[int, typer.Option(help="Patches a step, over all processes.")] = 32,
+    learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
+    train_split: Annotated[float, typer.Option(help="Share of the scenes to train on.")] = 0.8,
+    patience: Annotated[
+        int, typer.Option(help="Stop after so many epochs without a lower loss; 0 never stops.")
+    ] = 25,
+    seed: Annotated[int, typer.Option(help="Of split, weights and order.")] = 1234,
+    patch_size: Annotated[int, typer.Option(help="Pixels along each side of a patch.")] = 256,
+    label: Annotated[str, typer.Option(help="bayes, or truth of simulated scenes.")] = "bayes",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Train a U-Net on benchmark scenes.
+
+    Scenes are packed once into OUTPUT/store; after every epoch the run is saved, and the same
+    command goes on from there. The weights of the best epoch become OUTPUT/model.
+
+    On several processes: **torchrun --nproc-per-node 2 -m slstr_cloudmask train SCENES -o RUN**
+    """
+    from slstr_cloudmask.io.benchmark_hdf import find_scenes, read_scene
+    from slstr_cloudmask.network.device import resolve_device
+    from slstr_cloudmask.training.distribution import launched
+    from slstr_cloudmask.training.loop import TrainConfig
+    from slstr_cloudmask.training.run import DataConfig, run_training
+    from slstr_cloudmask.validation import validated
+
+    config = validated(
+        TrainConfig,
+        {
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "train_split": train_split,
+            "patience": patience or None,
+            "seed": seed,
+            "precision": precision,
+        },
+        "train",
+    )
+    crop_size = patch_size * 5 // 16 // 2 * 2  # the benchmark's proportion: 80 of 256
+    data = validated(
+        DataConfig, {"label": label, "patch_size": patch_size, "crop_size": crop_size}, "train"
+    )
+    result = run_training(
+        config,
+        data,
+        find_scenes(scenes),
+        output,
+        read=read_scene,
+        device=resolve_device(device),
+        overwrite=overwrite,
+    )
+    if launched().is_first:
+        kept = result.training["kept"]
+        typer.echo(
+            f"Model of epoch {result.training['kept_epoch']} in {output / 'model'}: "
+            f"validation agreement {kept['validation_agreement']:.4f} with {label}, "
+            f"Kuipers {kept['validation_kuipers']:.3f}."
+        )
+
+
+def evaluate(
+    scenes: Annotated[
+        Path, typer.Argument(help="Folder of benchmark scenes with labels, searched recursively.")
+    ],
+    model: Annotated[
+        list[Path] | None, typer.Option("--model", "-m", help="Folder of a model; may be repeated.")
+    ] = None,
+    thresholds: Annotated[
+        bool, typer.Option(help="Score the classical tests beside the models.")
+    ] = True,
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+) -> None:
+    """Score masks against the labels of scenes: agreement with bayes, accuracy against truth.
+
+    Overall, by day and by night, with the trivial masks, all cloud and all clear, beside them.
+    """
+    import json
+
+    from slstr_cloudmask.benchmark.inference import Outcome, infer_scenes
+    from slstr_cloudmask.cli.tables import print_scores
+    from slstr_cloudmask.detectors import Detector, get_detector
+    from slstr_cloudmask.evaluation.scores import summarise
+    from slstr_cloudmask.io.benchmark_hdf import find_scenes
+
+    detectors: list[Detector] = [
+        get_detector(model=folder, device=device, precision=precision) for folder in model or []
+    ]
+    if len(detectors) > 1:
+        for detector, folder in zip(detectors, model or [], strict=True):
+            detector.name = str(folder)
+    if thresholds:
+        detectors.append(get_detector("thresholds"))
+    paths = find_scenes(scenes)
+    total = Outcome()
+    for detector in detectors:
+        outcome = infer_scenes(paths, detector)
+        total.scores += outcome.scores
+        total.failed |= outcome.failed
+    rows = summarise(total.scores)
+    if json_output:
+        typer.echo(json.dumps(rows, indent=1))
+    elif rows:
+        print_scores(rows)
+    if total.failed:
+        raise typer.Exit(1 if total.scores else 2)

@@ -1,0 +1,113 @@
+"""Figures of a benchmark's result, as SVG text that stands in a page."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Colour-blind safe (Okabe and Ito 2008).
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8F98"
+
+_STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E3E6EA",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "slstr-cloudmask",
+}
+
+
+def _svg(size_inches: tuple[float, float], draw: Callable[[Axes], None]) -> str:
+    with mpl.rc_context(_STYLE):
+        figure = Figure(size_inches, layout="constrained")
+        draw(figure.add_subplot())
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def loss_curves(history: list[dict[str, Any]], kept_epoch: int) -> str:
+    """Draw training and validation loss by epoch."""
+    return _curves(history, kept_epoch, "loss", "loss (nat/pixel)")
+
+
+def agreement_curves(history: list[dict[str, Any]], kept_epoch: int) -> str:
+    """Draw agreement with the label in training and validation by epoch."""
+    return _curves(history, kept_epoch, "agreement", "agreement with the label")
+
+
+def _curves(history: list[dict[str, Any]], kept_epoch: int, name: str, title: str) -> str:
+    def draw(axes: Axes) -> None:
+        epochs = [epoch["epoch"] for epoch in history]
+        for part, colour in (("train", BLUE), ("validation", ORANGE)):
+            values = [epoch[f"{part}_{name}"] for epoch in history]
+            axes.plot(epochs, values, color=colour, marker=".", label=part)
+        axes.axvline(kept_epoch, color=GREY, linestyle=":", label="weights kept")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(title)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(frameon=False)
+
+    return _svg((5.2, 3.0), draw)
+
+
+def confusion(counts: dict[str, int], label: str) -> str:
+    """Draw the four counts as shares of the pixels that were seen."""
+    cells = np.array([[counts["tp"], counts["fn"]], [counts["fp"], counts["tn"]]], float)
+    shares = cells / max(cells.sum(), 1)
+
+    def draw(axes: Axes) -> None:
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for (row, column), share in np.ndenumerate(shares):
+            colour = "white" if share > 0.5 else "black"
+            axes.text(column, row, f"{share:.1%}", ha="center", va="center", color=colour)
+        axes.set_xticks([0, 1], ["cloud", "clear"])
+        axes.set_yticks([0, 1], ["cloud", "clear"], rotation=90, va="center")
+        axes.set_xlabel("the network says")
+        axes.set_ylabel(label)
+        axes.grid(visible=False)
+
+    return _svg((2.7, 2.7), draw)
+
+
+def scene_bars(rows: list[dict[str, Any]], trivial: dict[str, float]) -> str:
+    """Draw the accuracy of each scene, worst first, with the all-cloud mask's beside it.
+
+    Parameters
+    ----------
+    rows
+        Scene rows of one mask and one label.
+    trivial
+        Accuracy of the all-cloud mask, by scene.
+    """
+    ordered = sorted(
+        (row for row in rows if row["accuracy"] is not None), key=lambda row: row["accuracy"]
+    )
+
+    def draw(axes: Axes) -> None:
+        places = np.arange(len(ordered))
+        colours = [ORANGE if row["part"] == "day" else BLUE for row in ordered]
+        axes.bar(places, [row["accuracy"] for row in ordered], color=colours, width=0.8)
+        marks = [trivial[row["scene"]] for row in ordered]
+        axes.plot(places, marks, linestyle="", marker="_", color="black", markersize=6)
+        for name, colour in (("day", ORANGE), ("night", BLUE)):
+            axes.bar([0], [0], color=colour, label=name)
+        axes.plot([], [], linestyle="", marker="_", color="black", label="all cloud")
+        axes.set_ylim(0, 1)
+        axes.set_xlim(-0.8, max(len(ordered), 12) - 0.2)
+        axes.set_xticks([])
+        axes.set_xlabel(f"{len(ordered)} scenes, worst first")
+        axes.set_ylabel("accuracy of valid pixels")
+        axes.grid(axis="x", visible=False)
+        axes.legend(frameon=True, framealpha=0.9, edgecolor="none", loc="lower right", ncols=3)
+
+    return _svg((7.6, 2.8), draw)

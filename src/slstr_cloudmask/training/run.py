@@ -1,0 +1,160 @@
+"""A training run as a folder: the packed store, the checkpoint, and the model at its end.
+
+    RUN/store/          scenes, packed once
+    RUN/checkpoint.pt   the run after its last whole epoch
+    RUN/model/          the model file
+    RUN/history.json    losses and agreement, epoch by epoch
+
+Started again on the same folder, a run goes on where it stopped.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from slstr_cloudmask.atomic import check_output, replacing
+from slstr_cloudmask.events import Listener, ignore
+from slstr_cloudmask.network.model_file import ModelConfig, save_model
+from slstr_cloudmask.training.distribution import Ranks, joined
+from slstr_cloudmask.training.loop import TrainConfig, TrainResult, train
+from slstr_cloudmask.training.pack import SceneReader, Store, open_store, pack_scenes
+
+STORE_NAME, CHECKPOINT_NAME, MODEL_NAME, HISTORY_NAME = (
+    "store",
+    "checkpoint.pt",
+    "model",
+    "history.json",
+)
+
+
+class DataConfig(BaseModel):
+    """What is learnt from each scene.
+
+    Attributes
+    ----------
+    label
+        ``bayes``, the provider's mask (the benchmark's), or ``truth`` of simulated scenes.
+    patch_size, crop_size
+        Pixels of a patch, and of what inference by patches cuts from it.
+    mask_empty
+        Pixels that were not seen are left out. If false they count as clear (faithful).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label: str = Field(default="bayes", pattern="^(bayes|truth)$")
+    patch_size: int = Field(default=256, ge=8)
+    crop_size: int = Field(default=80, ge=0)
+    mask_empty: bool = True
+
+
+def prepare_store(
+    paths: Sequence[Path],
+    folder: Path,
+    data: DataConfig,
+    *,
+    read: SceneReader,
+    ranks: Ranks,
+    overwrite: bool = False,
+) -> Store:
+    """Pack scenes in the first process, and open the store in all."""
+    if ranks.is_first:
+        pack_scenes(
+            paths,
+            folder,
+            read=read,
+            patch_size=data.patch_size,
+            label_name=data.label,
+            mask_empty=data.mask_empty,
+            overwrite=overwrite,
+        )
+    ranks.wait()
+    return open_store(folder)
+
+
+def model_config(
+    config: TrainConfig, data: DataConfig, store: Store, result: TrainResult
+) -> ModelConfig:
+    """Describe a trained network: how to use it, and where it comes from."""
+    kept: dict[str, Any] = result.state.history[result.kept_epoch - 1]
+    return ModelConfig(
+        widths=config.widths,
+        normaliser=store.manifest.normaliser,
+        label=data.label,
+        patch_size=data.patch_size,
+        crop_size=data.crop_size,
+        training={
+            "config": config.model_dump(mode="json"),
+            "data": data.model_dump(mode="json"),
+            "scenes": len(store.manifest.scenes),
+            "patches": store.manifest.patches,
+            "epochs": result.state.epoch,
+            "kept_epoch": result.kept_epoch,
+            "precision": result.precision,
+            "kept": kept,
+        },
+    )
+
+
+def run_training(
+    config: TrainConfig,
+    data: DataConfig,
+    paths: Sequence[Path],
+    folder: Path,
+    *,
+    read: SceneReader,
+    device: torch.device,
+    overwrite: bool = False,
+    listen: Listener = ignore,
+) -> ModelConfig:
+    """Pack, train and write the model file; every process of a launch calls this.
+
+    Parameters
+    ----------
+    config, data
+        How, and on what of each scene.
+    paths
+        Scene files.
+    folder
+        The run's folder.
+    read
+        Reads one scene with its labels.
+    device
+        Where.
+    overwrite
+        Start anew over an old run.
+    listen
+        Hears the loop's events.
+
+    Raises
+    ------
+    OutputExistsError
+        The folder holds a finished model, or a store of other scenes, and ``overwrite`` is false.
+    """
+    model = folder / MODEL_NAME
+    check_output(model, overwrite=overwrite)
+    with joined(device) as ranks:
+        if overwrite and ranks.is_first:
+            (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
+        store = prepare_store(
+            paths, folder / STORE_NAME, data, read=read, ranks=ranks, overwrite=overwrite
+        )
+        result = train(
+            config,
+            store,
+            device=device,
+            ranks=ranks,
+            checkpoint=folder / CHECKPOINT_NAME,
+            listen=listen,
+        )
+        described = model_config(config, data, store, result)
+        if ranks.is_first:
+            save_model(result.network, described, model, overwrite=overwrite)
+            with replacing(folder / HISTORY_NAME, overwrite=True) as temporary:
+                temporary.write_text(json.dumps(result.state.history, indent=1) + "\n")
+        ranks.wait()
+    return described
