@@ -1,0 +1,191 @@
+"""One NetCDF file of a product: its variables unpacked, its attributes as plain values.
+
+    with ProductFile(folder / "S8_BT_in.nc") as file:
+        bt_kelvin = file.unpacked("S8_BT_in")
+        grid = file.grid("S8_BT_in")
+
+Nothing is assumed about packing, fill values or sizes: the file says them. Whatever is wrong with
+a file becomes a ``BrokenFileError`` that names it.
+"""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
+from slstr_cloudmask.io.geolocation import Grid, grid_from_attributes
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+class ProductFile:
+    """A NetCDF-4 file of a product, open for reading.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    MissingFileError
+        There is no such file.
+    BrokenFileError
+        It is truncated or of another format.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_file():
+            raise MissingFileError(f"There is no file {path}.")
+        try:
+            self._file = h5py.File(path, "r")
+        except OSError as error:
+            raise BrokenFileError(
+                f"{path} cannot be opened: expected a NetCDF-4 file, {_reason(path, error)}. "
+                "Download the product again."
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._file
+
+    def attributes(self, name: str | None = None) -> dict[str, Any]:
+        """Attributes of a variable, or of the file, as text, numbers and arrays."""
+        attributes = self._variable(name).attrs if name else self._file.attrs
+        # Names in capitals belong to HDF5's bookkeeping of dimensions.
+        return {key: _plain(value) for key, value in attributes.items() if not key.isupper()}
+
+    def raw(self, name: str) -> Array:
+        """Values of a variable as they are stored.
+
+        Raises
+        ------
+        BrokenFileError
+            The file has no such variable, or its data cannot be read.
+        """
+        try:
+            return np.asarray(self._variable(name)[()])
+        except OSError as error:
+            raise BrokenFileError(
+                f"{self.path} is damaged: variable {name} cannot be read ({error}). "
+                "Download the product again."
+            ) from error
+
+    def unpacked(self, name: str) -> FloatArray:
+        """Values of a variable in its unit, NaN where it has none.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 where two bytes were stored, otherwise float64.
+        """
+        raw, attributes = self.raw(name), self.attributes(name)
+        dtype: type[np.floating[Any]] = np.float32 if raw.dtype.itemsize <= 2 else np.float64
+        # NetCDF packing (CF conventions, section 8.1): value = raw * scale_factor + add_offset.
+        values: FloatArray = raw.astype(dtype)
+        values *= dtype(attributes.get("scale_factor", 1.0))
+        values += dtype(attributes.get("add_offset", 0.0))
+        if "_FillValue" in attributes:
+            values[raw == attributes["_FillValue"]] = np.nan
+        return values
+
+    def unsigned(self, name: str) -> Array:
+        """Values of a flag variable as unsigned integers: some products store them signed."""
+        raw = self.raw(name)
+        return raw.astype(raw.dtype.newbyteorder("=")).view(f"u{raw.dtype.itemsize}")
+
+    def flag_masks(self, name: str) -> dict[str, int]:
+        """Bit mask by meaning of a flag variable; spare bits are left out."""
+        attributes = self.attributes(name)
+        try:
+            meanings = str(attributes["flag_meanings"]).split()
+            masks = np.atleast_1d(attributes["flag_masks"])
+        except KeyError as error:
+            raise BrokenFileError(
+                f"Variable {name} of {self.path} does not say what its bits mean: {error} is "
+                "missing. Download the product again."
+            ) from error
+        return {
+            meaning: int(mask)
+            for meaning, mask in zip(meanings, masks, strict=False)
+            if not meaning.startswith("spare")
+        }
+
+    def grid(self, name: str) -> Grid:
+        """Where the grid of a variable lies."""
+        try:
+            return grid_from_attributes(self.attributes(), self._variable(name).shape)
+        except InputError as error:
+            raise BrokenFileError(f"{self.path}: {error}") from error
+
+    def _variable(self, name: str) -> Any:
+        if name not in self._file:
+            found = ", ".join(sorted(self._file)) or "nothing"
+            raise BrokenFileError(
+                f"{self.path} holds no variable {name}: found {found}. Download the product again."
+            )
+        return self._file[name]
+
+
+def fit_to_grid(values: Array, grid: Grid, fill: float, path: Path) -> Array:
+    """Bring an array to a grid's size: products are now and then off by a row or a column.
+
+    Parameters
+    ----------
+    values
+        (rows, columns), from the file ``path``.
+    grid
+        The size that is wanted.
+    fill
+        Value of what is added.
+    path
+        Named where the sizes differ by more than one.
+
+    Raises
+    ------
+    BrokenFileError
+        They do.
+    """
+    missing = np.subtract((grid.rows, grid.columns), values.shape)
+    if np.abs(missing).max() > 1:
+        raise BrokenFileError(
+            f"{path} does not fit the product's 1 km grid: expected {grid.rows} rows and "
+            f"{grid.columns} columns, found {values.shape[0]} and {values.shape[1]}. "
+            "Download the product again."
+        )
+    cut = values[: grid.rows, : grid.columns]
+    edges = [(0, max(0, int(count))) for count in missing]
+    return np.pad(cut, edges, constant_values=fill) if missing.any() else cut
+
+
+def _plain(value: Any) -> Any:
+    """Text for bytes and a number for an array of one."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.reshape(-1)[0]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _reason(path: Path, error: OSError) -> str:
+    size = path.stat().st_size
+    if size == 0:
+        return "found an empty file"
+    with path.open("rb") as stream:
+        if stream.read(4) != b"\x89HDF":
+            return "found another format"
+    return f"found one that is truncated or damaged at {size} bytes ({error})"
