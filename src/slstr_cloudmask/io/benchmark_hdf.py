@@ -11,10 +11,8 @@ turns those zeros into NaN; writing turns NaN into 0. Simulated files also hold 
 """
 
 import math
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ import xarray as xr
 from slstr_cloudmask import channels
 from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
+from slstr_cloudmask.io.product_name import parse_product_name
 from slstr_cloudmask.scene import (
     UNKNOWN,
     BoolArray,
@@ -42,7 +41,6 @@ PATTERN = "S3*.hdf"
 BAYES_MASKS = {"single_low": 1, "single_moderate": 2, "dual_low": 4, "dual_moderate": 8}
 
 _FLAG_LAYERS = ("bayes", "summary", "truth")
-_NAME = re.compile(r"(S3[A-Z])_SL_1_RBT____(\d{8}T\d{6})_.*_(\d{3})$")
 
 FloatLayers = npt.NDArray[np.float32]
 FlagArray = npt.NDArray[np.uint8]
@@ -280,11 +278,13 @@ def _attributes(path: Path) -> dict[str, Any]:
         "grid": "1km",
         "radiometry": "as_distributed",
     }
-    match = _NAME.match(path.stem)
-    if match:
-        platform, start, baseline = match.groups()
-        start_time = datetime.strptime(start, "%Y%m%dT%H%M%S").isoformat() + "Z"
-        attributes |= {"platform": platform, "start_time": start_time, "baseline": baseline}
+    name = parse_product_name(path.name)
+    if name is not None:
+        attributes |= {
+            "platform": name.platform,
+            "start_time": f"{name.start:%Y-%m-%dT%H:%M:%SZ}",
+            "baseline": name.baseline,
+        }
     return attributes
 
 

@@ -51,11 +51,7 @@ def simulate_scene(
     InputError
         The size is below 32 pixels in a direction.
     """
-    if min(size) < SMALLEST_PX:
-        raise InputError(
-            f"Expected a size of at least {SMALLEST_PX}x{SMALLEST_PX} pixels, "
-            f"found {size[0]}x{size[1]}. Cloud has no shape in less."
-        )
+    check_size(size)
     overpass = scene_overpass(seed, night=night)
     rng = np.random.default_rng([seed, 1])
     geometry = scene_geometry(overpass, size)
@@ -79,6 +75,21 @@ def simulate_scene(
         truth=np.where(seen, truth, UNKNOWN),
         attributes=_attributes(overpass, seed),
     )
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Refuse a size that is too small.
+
+    Raises
+    ------
+    InputError
+        Fewer than 32 rows or columns.
+    """
+    if min(size) < SMALLEST_PX:
+        raise InputError(
+            f"Expected a size of at least {SMALLEST_PX}x{SMALLEST_PX} pixels, "
+            f"found {size[0]}x{size[1]}. Cloud has no shape in less."
+        )
 
 
 def scene_overpass(seed: int, *, night: bool) -> Overpass:
