@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlperf_logging import mllog
 from mlperf_logging.mllog import constants
+from mlperf_logging.mllog.mllog import MLLogger
 
 from slstr_cloudmask.events import Event
 
@@ -48,7 +48,7 @@ class MlperfLog:
         self._handler = logging.FileHandler(path, mode="w", encoding="utf-8")
         logger.addHandler(self._handler)
         package = Path(__file__).parents[1]
-        self._mllogger = mllog.MLLogger(logger, root_dir=str(package))
+        self._mllogger = MLLogger(logger, root_dir=str(package))
 
     def __call__(self, event: Event) -> None:
         """Write the lines of an event; one that MLPerf has no word for is left out."""

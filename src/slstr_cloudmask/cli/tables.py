@@ -19,7 +19,7 @@ COLUMNS = {
 }
 
 
-PLAIN_WIDTH = 132  # of a table that goes to a file or a pipe
+TABLE_WIDTH = 132  # at which no number is cut
 
 
 def print_scores(rows: Iterable[dict[str, Any]]) -> None:
@@ -37,8 +37,7 @@ def print_scores(rows: Iterable[dict[str, Any]]) -> None:
         spread = _number(row["accuracy_scene_sd"])
         cells = [row["part"], str(row["scenes"]), row["mask"], values[0], spread, *values[1:]]
         tables[label].add_row(*cells, style="bold" if row["mask"] == "network" else None)
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=PLAIN_WIDTH)
+    console = Console(width=max(Console().width, TABLE_WIDTH))  # wrapped by a narrow terminal
     for table in tables.values():
         console.print(table)
     console.print(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -21,13 +22,15 @@ from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.benchmark.result_file import read_result
 from slstr_cloudmask.errors import CloudMaskError
 from slstr_cloudmask.io.benchmark_hdf import find_scenes, read_scene
+from slstr_cloudmask.io.mask_file import read_mask
 from slstr_cloudmask.report import figures
-from slstr_cloudmask.report.composite import compose_picture
+from slstr_cloudmask.report.composite import composite
 from slstr_cloudmask.scene import UNKNOWN, label
 
 PAGE_NAME = "report.html"
 MAIN_MASK = "network"
 PICTURED_SCENES = 2  # of the best, and as many of the worst
+REFERENCE_THRESHOLD = 0.5  # mlcommons/science: a pixel above it is cloud
 PICTURE_WIDTH = 380  # pixels, about
 
 # Clear, cloud, unknown.
@@ -145,7 +148,7 @@ def _pictured_scenes(
     try:
         paths = {path.name: path for path in find_scenes(Path(document["data"]["inference"]))}
         return [_picture(rank, row, paths, document, run) for rank, row in chosen], None
-    except (CloudMaskError, KeyError) as error:
+    except (CloudMaskError, OSError, KeyError) as error:
         return [], f"The scenes or masks could not be read again: {error}"
 
 
@@ -160,7 +163,7 @@ def _picture(
     step = max(1, round(scene.sizes["columns"] / PICTURE_WIDTH))
     scene = scene.isel(rows=slice(None, None, step), columns=slice(None, None, step))
     cloud = _read_cloud(row["scene"], document, run)[::step, ::step]
-    pictures = {"scene": compose_picture(scene)}
+    pictures = {"scene": composite(scene)}
     for name in ("bayes", "truth"):
         if name in scene:
             labelled, known = label(scene, name)
@@ -177,6 +180,16 @@ def _picture(
         f"accuracy {_score(row['accuracy'])}, Kuipers {_score(row['kuipers'])}"
     )
     return PicturedScene(title, {name: _data_uri(picture) for name, picture in pictures.items()})
+
+
+def _read_cloud(name: str, document: dict[str, Any], run: Path) -> ByteImage:
+    """Read the mask of a scene in either of the benchmark's formats: 0, 1 or 255."""
+    folder = Path(document["config"]["masks_dir"] or run / "masks")
+    if document["config"]["mask_format"] == "netcdf":
+        cloud: ByteImage = read_mask(folder / f"{Path(name).stem}.nc")["cloud_mask"].values
+        return cloud
+    with h5py.File(folder / f"{name}.h5") as file:
+        return (file["mask"][0, :, :, 0] >= REFERENCE_THRESHOLD).astype(np.uint8)
 
 
 def _data_uri(picture: ByteImage) -> str:

@@ -1,0 +1,75 @@
+"""Writes are whole or not there."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from slstr_cloudmask.atomic import replacing
+from slstr_cloudmask.errors import OutputExistsError, WriteError
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "mask.nc"
+    with replacing(path) as temporary:
+        temporary.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert leftovers(path.parent) == ["mask.nc"]
+
+
+def test_a_failure_leaves_nothing_and_keeps_the_old(tmp_path: Path) -> None:
+    path = tmp_path / "mask.nc"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), replacing(path, overwrite=True) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert leftovers(tmp_path) == ["mask.nc"]
+
+
+def test_what_exists_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "mask.nc"
+    path.write_text("old")
+    with pytest.raises(OutputExistsError, match="--overwrite"), replacing(path):
+        pytest.fail("the block must not run")
+    assert path.read_text() == "old"
+
+
+def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    for content in ("old", "new"):
+        with replacing(folder, overwrite=True) as temporary:
+            temporary.mkdir()
+            (temporary / content).touch()
+    assert leftovers(folder) == ["new"]
+    assert leftovers(tmp_path) == ["model"]
+
+
+def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "mask.nc"
+    with pytest.raises(WriteError, match="No space left on device"), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_device_that_is_full(tmp_path: Path) -> None:
+    with (
+        pytest.raises(WriteError, match="No space left"),
+        replacing(tmp_path / "mask.nc"),
+        Path("/dev/full").open("w") as file,
+    ):
+        file.write("x" * 100_000)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match="Could not write"), replacing(tmp_path / "file" / "x"):
+        pytest.fail("the block must not run")
