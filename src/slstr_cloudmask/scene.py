@@ -367,7 +367,9 @@ def build_mask(
                 long_name="illumination regime",
             ),
         },
-        coords={name: scene[name] for name in ("latitude", "longitude") if name in scene.coords},
+        coords={
+            name: scene[name].variable for name in ("latitude", "longitude") if name in scene.coords
+        },
     )
     mask["cloud_mask"].attrs["standard_name"] = "cloud_binary_mask"
     mask["cloud_mask"].attrs["ancillary_variables"] = "cloud_probability regime"

@@ -1,0 +1,103 @@
+"""``cloudmask info``: what is in a product."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+PLAIN_WIDTH = 132  # of a table that goes to a file or a pipe
+
+
+def info(
+    products: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PRODUCT...", help="Products (.SEN3), benchmark files (.hdf), or patterns."
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Tell what is in a product: time, place, bands, and its own cloud masks."""
+    import json
+
+    from slstr_cloudmask.cli.inputs import each_input, expand_inputs
+    from slstr_cloudmask.io.product_info import describe_product
+
+    paths = expand_inputs(products)
+    outcome = each_input(paths, describe_product)
+    if as_json:
+        typer.echo(json.dumps(list(outcome.results.values()), indent=2))
+    else:
+        _print_tables(outcome.results)
+    outcome.exit()
+
+
+def _print_tables(described: dict[Path, dict[str, Any]]) -> None:
+    from rich.console import Console
+
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=PLAIN_WIDTH)
+    for product in described.values():
+        console.print(_table(product))
+
+
+def _table(product: dict[str, Any]) -> "Table":
+    from rich.table import Table
+
+    table = Table(
+        title=product["name"], title_justify="left", title_style="bold", show_header=False
+    )
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in _lines(product):
+        table.add_row(label, text)
+    return table
+
+
+def _lines(product: dict[str, Any]) -> list[tuple[str, str]]:
+    """Rows of the table: what, and how much."""
+    lines = [
+        ("platform", product["platform"] or "unknown"),
+        ("time", " to ".join(filter(None, (product["start_time"], product["stop_time"])))),
+        ("orbit", _orbit(product)),
+        ("baseline", _baseline(product)),
+        ("size", f"{product['rows']} rows x {product['columns']} columns"),
+        ("bands", ", ".join(product["bands_present"])),
+        ("bands missing", ", ".join(product["bands_missing"]) or "none"),
+        ("valid pixels", _percent(product["valid_share"])),
+        ("illumination", _shares(product["illumination"])),
+        ("latitude", _range(product["latitude_range"])),
+        ("longitude", _range(product["longitude_range"])),
+        ("summary_cloud", _percent(product["operational_cloud"]["summary_cloud"])),
+    ]
+    for name in ("bayes", "cloud"):
+        bits = product["operational_cloud"][name]
+        lines.append((name, _shares(bits) if bits else "not in the file"))
+    return lines
+
+
+def _orbit(product: dict[str, Any]) -> str:
+    if product["relative_orbit"] is None:
+        return "unknown"
+    return f"relative orbit {product['relative_orbit']}, cycle {product['cycle']}"
+
+
+def _baseline(product: dict[str, Any]) -> str:
+    radiometry = str(product["radiometry"] or "unknown").replace("_", " ")
+    return f"{product['baseline'] or 'unknown'} (radiometry {radiometry})"
+
+
+def _range(ends: list[float] | None) -> str:
+    return "unknown" if ends is None else f"{ends[0]:.2f} to {ends[1]:.2f}"
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{share:.1%}"
+
+
+def _shares(shares: dict[str, float | None]) -> str:
+    return ", ".join(f"{name} {_percent(share)}" for name, share in shares.items())

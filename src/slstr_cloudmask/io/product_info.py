@@ -1,0 +1,149 @@
+"""What is in a product, in numbers, without masking it.
+
+    described = describe_product("S3A_SL_1_RBT____....SEN3")
+    described["operational_cloud"]["summary_cloud"]     # share of the pixels where it is known
+
+Only what the answer needs is read: the thermal bands, angles, positions and flags.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from slstr_cloudmask import channels
+from slstr_cloudmask.io import BENCHMARK_SUFFIXES
+from slstr_cloudmask.io.product_name import ProductName, parse_product_name, product_folder_name
+from slstr_cloudmask.scene import (
+    UNKNOWN,
+    Regime,
+    bands_present,
+    decode_flag,
+    flag_masks,
+    regime,
+    valid_pixels,
+)
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+def describe_product(path: str | Path) -> dict[str, Any]:
+    """Describe a ``.SEN3`` product or a file of the benchmark.
+
+    Parameters
+    ----------
+    path
+        The product's folder or manifest, or a benchmark file.
+
+    Returns
+    -------
+    dict
+        Name, time, orbit, size, bands, shares of valid, day, twilight and night pixels, ranges of
+        latitude and longitude, and the share of cloud by each operational test, of the pixels
+        where that is known. Fit for JSON: None stands for what is not known.
+
+    Raises
+    ------
+    MissingFileError, InputError, BrokenFileError
+        As `slstr_cloudmask.io.open_scene`.
+    """
+    path = Path(path)
+    scene, present = _open(path)
+    name = parse_product_name(path)
+    valid = valid_pixels(scene)
+    rows, columns = valid.shape
+    return {
+        "name": product_folder_name(path),
+        "platform": scene.attrs.get("platform"),
+        "start_time": scene.attrs.get("start_time"),
+        "stop_time": _iso(name),
+        "baseline": scene.attrs.get("baseline"),
+        "radiometry": scene.attrs.get("radiometry"),
+        "cycle": name.cycle if name else None,
+        "relative_orbit": name.relative_orbit if name else None,
+        "timeliness": name.timeliness if name else None,
+        "rows": rows,
+        "columns": columns,
+        "bands_present": list(present),
+        "bands_missing": [band for band in channels.NAMES if band not in present],
+        "valid_share": float(valid.mean()),
+        "illumination": _illumination(scene, valid),
+        **_extent(scene, valid),
+        "operational_cloud": _operational_cloud(scene, valid),
+    }
+
+
+def _open(path: Path) -> tuple[xr.Dataset, tuple[str, ...]]:
+    """Read as little of a scene as will do, and tell which bands its file holds."""
+    if path.suffix.lower() in BENCHMARK_SUFFIXES:
+        from slstr_cloudmask.io.benchmark_hdf import read_scene
+
+        scene = read_scene(path)
+        return scene, bands_present(scene)
+    from slstr_cloudmask.io.sen3 import band_files, product_folder, read_sen3
+
+    present = tuple(band_files(product_folder(path)))
+    thermal = [band for band in present if band in channels.THERMAL_NAMES]
+    return read_sen3(path, thermal or present[:1] or channels.NAMES), present
+
+
+def _iso(name: ProductName | None) -> str | None:
+    return name.stop.strftime("%Y-%m-%dT%H:%M:%SZ") if name else None
+
+
+def _illumination(scene: xr.Dataset, valid: BoolArray) -> dict[str, float | None]:
+    """Shares of day, twilight and night among the valid pixels."""
+    parts = regime(scene)[valid]
+    return {item.name.lower(): _share(parts == item) for item in Regime}
+
+
+def _extent(scene: xr.Dataset, valid: BoolArray) -> dict[str, list[float] | None]:
+    """Ranges of latitude and longitude; the second begins at its western end.
+
+    Across the anti-meridian the western end is the greater number: ``[170.0, -175.0]``.
+    """
+    if "latitude" not in scene.coords or "longitude" not in scene.coords:
+        return {"latitude_range": None, "longitude_range": None}
+    latitude, longitude = (scene[name].values[valid] for name in ("latitude", "longitude"))
+    known = np.isfinite(latitude) & np.isfinite(longitude)
+    if not known.any():
+        return {"latitude_range": None, "longitude_range": None}
+    return {
+        "latitude_range": [float(latitude[known].min()), float(latitude[known].max())],
+        "longitude_range": _longitude_range(longitude[known]),
+    }
+
+
+def _longitude_range(longitude_deg: npt.NDArray[np.floating[Any]]) -> list[float]:
+    """Smallest arc that holds all longitudes: the widest gap between them is left out."""
+    ordered = np.unique(np.round(longitude_deg.astype(np.float64), 2))
+    gaps = np.append(np.diff(ordered), ordered[0] + 360.0 - ordered[-1])
+    widest = int(np.argmax(gaps))
+    return [float(ordered[(widest + 1) % ordered.size]), float(ordered[widest])]
+
+
+def _operational_cloud(
+    scene: xr.Dataset, valid: BoolArray
+) -> dict[str, float | dict[str, float | None] | None]:
+    """Share of cloud by flag: the summary, then each bit of ``bayes`` and of ``cloud``."""
+    shares: dict[str, float | dict[str, float | None] | None] = {"summary_cloud": None}
+    if "summary_cloud" in scene:
+        summary = scene["summary_cloud"].values
+        shares["summary_cloud"] = _share(summary[valid & (summary != UNKNOWN)] == 1)
+    for name in ("bayes", "cloud"):
+        shares[name] = _bit_shares(scene[name], valid) if name in scene else None
+    return shares
+
+
+def _bit_shares(flag: xr.DataArray, valid: BoolArray) -> dict[str, float | None]:
+    shares = {}
+    for meaning in flag_masks(flag):
+        is_set, known = decode_flag(flag, meaning)
+        shares[meaning] = _share(is_set[known & valid])
+    return shares
+
+
+def _share(values: BoolArray) -> float | None:
+    return float(values.mean()) if values.size else None

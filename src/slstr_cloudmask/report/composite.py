@@ -1,0 +1,97 @@
+"""A Scene as a picture.
+
+    rgb = composite(scene)      # uint8 (rows, columns, 3)
+
+By day false colour: 1.6 um, 0.87 um and 0.55 um as red, green and blue, in which cloud of water
+is white, ice and snow are cyan, vegetation is green and the sea is black. Where the Sun is down,
+or those bands are not there, the temperature at 11 um in greys: cold is white.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from slstr_cloudmask.scene import Regime, bands_present, regime, valid_pixels
+
+Rgb = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.floating[Any]]
+
+NO_DATA_RGB = (140, 128, 115)  # a warm grey, which no temperature has
+# Red, green and blue; the first set of which the scene holds all three is used.
+COLOUR_BANDS = (("S5", "S3", "S1"), ("S3", "S2", "S1"))
+THERMAL_BANDS = ("S8", "S9", "S7")  # the first of these that the scene holds
+GAMMA = 1.8  # brightens what is between dark sea and bright cloud
+THERMAL_GAMMA = 1.3  # and between warm ground and cold cloud
+LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.0
+MIN_SPAN_KELVIN = 15.0  # so that noise over an even sea is not stretched into a picture
+MIN_SPAN_REFLECTANCE = 0.2
+SAMPLE_SIZE = 200_000  # pixels that percentiles are taken from
+
+
+def composite(scene: xr.Dataset) -> Rgb:
+    """Draw a scene.
+
+    Parameters
+    ----------
+    scene
+        A Scene.
+
+    Returns
+    -------
+    numpy.ndarray
+        Red, green and blue, uint8 (rows, columns, 3); `NO_DATA_RGB` where there is nothing to
+        show.
+    """
+    rgb = np.empty((*scene[bands_present(scene)[0]].shape, 3), np.uint8)
+    rgb[...] = NO_DATA_RGB
+    thermal = next((name for name in THERMAL_BANDS if name in scene), None)
+    if thermal is not None:
+        _paint(rgb, _thermal(scene[thermal].values), valid_pixels(scene))
+    names = colour_bands(scene)
+    if names is not None:
+        _paint(rgb, _false_colour(scene, names), regime(scene) == Regime.DAY)
+    return rgb
+
+
+def colour_bands(scene: xr.Dataset) -> tuple[str, str, str] | None:
+    """Bands that make red, green and blue by day; None where the scene lacks them."""
+    return next((names for names in COLOUR_BANDS if set(names) <= set(scene)), None)
+
+
+def _paint(rgb: Rgb, picture: FloatArray, where: npt.NDArray[np.bool_]) -> None:
+    """Lay ``picture``, 0 to 1, over ``rgb`` where it is finite and wanted."""
+    shown = where & np.isfinite(picture).all(axis=-1)
+    rgb[shown] = (picture[shown] * 255 + 0.5).astype(np.uint8)
+
+
+def _thermal(bt_kelvin: FloatArray) -> FloatArray:
+    low, high = _limits(bt_kelvin, MIN_SPAN_KELVIN)
+    grey = 1 - np.clip((bt_kelvin - low) / (high - low), 0, 1)
+    return np.repeat(grey[..., np.newaxis] ** (1 / THERMAL_GAMMA), 3, axis=-1)
+
+
+def _false_colour(scene: xr.Dataset, names: tuple[str, str, str]) -> FloatArray:
+    day = regime(scene) == Regime.DAY
+    bands = [scene[name].values for name in names]
+    limits = [_limits(band[day], MIN_SPAN_REFLECTANCE) for band in bands]
+    # One upper limit for all three keeps white cloud white; the lower ones take off the haze,
+    # which is blue.
+    high = max(limit[1] for limit in limits)
+    stretched = [
+        np.clip((band - low) / (high - low), 0, 1) ** (1 / GAMMA)
+        for band, (low, _) in zip(bands, limits, strict=True)
+    ]
+    return np.stack(stretched, axis=-1)
+
+
+def _limits(values: FloatArray, min_span: float) -> tuple[float, float]:
+    """Percentiles of the finite values, at least ``min_span`` apart."""
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return 0.0, min_span
+    sample = finite[:: max(1, finite.size // SAMPLE_SIZE)]
+    low, high = np.percentile(sample, (LOW_PERCENTILE, HIGH_PERCENTILE))
+    spread = max(0.0, min_span - float(high - low)) / 2
+    return float(low) - spread, float(high) + spread
