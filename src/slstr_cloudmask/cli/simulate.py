@@ -38,7 +38,8 @@ def simulate(
 
     A quick one: **cloudmask simulate data --scenes 10 --size 256x320**
     """
-    from slstr_cloudmask.simulate.dataset import TESTING, TRAINING, simulate_dataset
+    from slstr_cloudmask.simulate.dataset import simulate_dataset
+    from slstr_cloudmask.simulate.plan import TESTING, TRAINING
 
     manifest = simulate_dataset(
         out,

@@ -11,8 +11,6 @@ turns those zeros into NaN; writing turns NaN into 0. Simulated files also hold 
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ import xarray as xr
 from slstr_cloudmask import channels
 from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
+from slstr_cloudmask.io.hdf_layers import FlagArray, FloatLayers, opened, read_bands, read_flags
 from slstr_cloudmask.io.product_name import parse_product_name
 from slstr_cloudmask.scene import (
     UNKNOWN,
@@ -39,11 +38,6 @@ from slstr_cloudmask.scene import (
 PATTERN = "S3*.hdf"
 # Sentinel-3 SLSTR Level-1 products, flags_in.bayes_in: bit by meaning.
 BAYES_MASKS = {"single_low": 1, "single_moderate": 2, "dual_low": 4, "dual_moderate": 8}
-
-_FLAG_LAYERS = ("bayes", "summary", "truth")
-
-FloatLayers = npt.NDArray[np.float32]
-FlagArray = npt.NDArray[np.uint8]
 
 
 def find_scenes(root: str | Path) -> list[Path]:
@@ -112,15 +106,15 @@ def read_scene(path: str | Path, *, labels: bool = True) -> xr.Dataset:
         The values cannot be reflectance and kelvin.
     """
     path = Path(path)
-    with _opened(path) as file:
-        bts = _read_bands(file, "bts", len(channels.THERMAL_NAMES), path)
-        refs = _read_bands(file, "refs", len(channels.REFLECTANCE_NAMES), path)
+    with opened(path) as file:
+        bts = read_bands(file, "bts", len(channels.THERMAL_NAMES), path)
+        refs = read_bands(file, "refs", len(channels.REFLECTANCE_NAMES), path)
         if refs.shape[1:] != bts.shape[1:]:
             raise BrokenFileError(
                 f"{path}: expected refs and bts on one grid, "
                 f"found {refs.shape[1:]} and {bts.shape[1:]}."
             )
-        flags = _read_flags(file, bts.shape[1:], path) if labels else {}
+        flags = read_flags(file, bts.shape[1:], path) if labels else {}
     seen = _mark_missing(refs, bts)
     bands: dict[str, npt.ArrayLike] = dict(zip(channels.THERMAL_NAMES, bts, strict=True))
     if np.isfinite(refs).any():
@@ -193,57 +187,6 @@ def write_scene(path: str | Path, scene: xr.Dataset, *, overwrite: bool = False)
                 fill = UNKNOWN if layer == "truth" else 0
                 values = np.where(seen, scene[name].values, fill).astype(np.uint8)
                 file[layer] = values[..., np.newaxis]
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    """Open a file; every failure of the HDF5 library becomes one clear error."""
-    if not path.is_file():
-        raise MissingFileError(f"Expected a scene at {path}, found no such file.")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (BrokenFileError, InputError):
-        raise
-    except (OSError, RuntimeError) as error:
-        raise BrokenFileError(
-            f"{path} cannot be read as HDF5: {error}. "
-            "The file is truncated or of another format; download it again."
-        ) from error
-
-
-def _read_bands(file: h5py.File, name: str, count: int, path: Path) -> FloatLayers:
-    """Read ``refs`` or ``bts`` as (count, rows, columns)."""
-    dataset = file.get(name)
-    if not isinstance(dataset, h5py.Dataset):
-        found = ", ".join(sorted(file)) or "nothing"
-        raise BrokenFileError(f"{path}: expected a data set {name!r}, found {found}.")
-    if dataset.ndim != 3 or dataset.shape[2] != count or 0 in dataset.shape:
-        raise BrokenFileError(
-            f"{path}: expected {name} of shape (rows, columns, {count}), found {dataset.shape}."
-        )
-    if dataset.dtype.kind not in "fiu":
-        raise BrokenFileError(f"{path}: expected numbers in {name}, found {dataset.dtype}.")
-    values = np.asarray(dataset[...], np.float32)
-    return np.ascontiguousarray(np.moveaxis(values, -1, 0))
-
-
-def _read_flags(file: h5py.File, shape: tuple[int, ...], path: Path) -> dict[str, FlagArray]:
-    """Read those flag layers that the file has, each (rows, columns), 255 where not a number."""
-    flags = {}
-    for name in _FLAG_LAYERS:
-        if name not in file:
-            continue
-        values = np.asarray(file[name][...])
-        if values.shape not in (shape, (*shape, 1)) or values.dtype.kind not in "fiub":
-            raise BrokenFileError(
-                f"{path}: expected numbers of shape {(*shape, 1)} in {name}, "
-                f"found {values.dtype} of shape {values.shape}."
-            )
-        values = values.reshape(shape)
-        possible = np.isfinite(values) & (values >= 0) & (values <= UNKNOWN)
-        flags[name] = np.where(possible, values, UNKNOWN).astype(np.uint8)
-    return flags
 
 
 def _mark_missing(refs: FloatLayers, bts: FloatLayers) -> BoolArray:
