@@ -14,6 +14,12 @@ def leftovers(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def write_half(path: Path, error: Exception) -> None:
+    with replacing(path, overwrite=True) as temporary:
+        temporary.write_text("half")
+        raise error
+
+
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "new" / "mask.nc"
     with replacing(path) as temporary:
@@ -26,9 +32,8 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
 def test_a_failure_leaves_nothing_and_keeps_the_old(tmp_path: Path) -> None:
     path = tmp_path / "mask.nc"
     path.write_text("old")
-    with pytest.raises(RuntimeError), replacing(path, overwrite=True) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError, match="half way"):
+        write_half(path, RuntimeError("half way"))
     assert path.read_text() == "old"
     assert leftovers(tmp_path) == ["mask.nc"]
 
@@ -53,9 +58,8 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "mask.nc"
-    with pytest.raises(WriteError, match="No space left on device"), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(WriteError, match="No space left on device"):
+        write_half(path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     assert leftovers(tmp_path) == []
 
 

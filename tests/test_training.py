@@ -141,7 +141,7 @@ def test_training_learns_and_says_what_happened(store: Store) -> None:
     events: list[Event] = []
     result = train(CONFIG, store, device=CPU, listen=events.append)
     names = [event.name for event in events]
-    assert names == ["epoch_start", "epoch_stop", "evaluation"] * 4
+    assert names == ["epoch_start", "epoch_stop", "evaluation_start", "evaluation"] * 4
     history = result.state.history
     assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
     assert history[-1]["validation_agreement"] > 0.9

@@ -27,6 +27,7 @@ _INTERVALS = {
     "run_start": (constants.RUN_START, "start"),
     "epoch_start": (constants.EPOCH_START, "start"),
     "epoch_stop": (constants.EPOCH_STOP, "end"),
+    "evaluation_start": (constants.EVAL_START, "start"),
     "inference_start": (constants.EVAL_START, "start"),
     "inference_stop": (constants.EVAL_STOP, "end"),
     "run_stop": (constants.RUN_STOP, "end"),
@@ -70,10 +71,9 @@ class MlperfLog:
         self._handler.close()
 
     def _evaluation(self, event: Event) -> None:
-        """Write validation after an epoch: from the end of the epoch to its accuracy."""
+        """Write what validation after an epoch found, and its end."""
         data = event.data
         epoch = {"epoch_num": data["epoch"], "set": "validation"}
-        self._line("start", constants.EVAL_START, None, event, metadata=epoch)
         accuracy = {**epoch, "loss": data["validation_loss"]}
         self._line(
             "event", constants.EVAL_ACCURACY, data["validation_agreement"], event, metadata=accuracy

@@ -110,6 +110,12 @@ def time_per_scene(outcome: Outcome) -> float | None:
     return _mean([sum(scene.values()) for scene in outcome.seconds])
 
 
+def _gpus(document: dict[str, Any]) -> int:
+    """Return the GPUs in use: one a process, or none."""
+    hardware = document["hardware"]
+    return int(hardware["ranks"]) if hardware["accelerator"] else 0
+
+
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
@@ -161,7 +167,7 @@ def mlperf_result(document: dict[str, Any], submission_name: str) -> dict[str, A
             "number": len(per_scene),
             "bs": config["train"]["batch_size"],
             "nodes": document["hardware"]["nodes"],
-            "gpus": document["hardware"]["ranks"],
+            "gpus": _gpus(document),
             "time_per_inference": _mean(per_scene),
         },
     }
@@ -173,9 +179,7 @@ def reference_log_lines(document: dict[str, Any]) -> list[str]:
     Time per epoch divides by the epochs that were run, not by those that were configured.
     """
     hardware, config = document["hardware"], document["config"]
-    shape = (
-        f"bs={config['train']['batch_size']}, nodes={hardware['nodes']}, gpus={hardware['ranks']}"
-    )
+    shape = f"bs={config['train']['batch_size']}, nodes={hardware['nodes']}, gpus={_gpus(document)}"
     epochs = len(document["training"]["history"])
     per_epoch = document["seconds"]["training"] / epochs
     scenes = document["data"]["inference_scenes"]

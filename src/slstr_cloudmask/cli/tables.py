@@ -48,7 +48,7 @@ def print_scores(rows: Iterable[dict[str, Any]]) -> None:
 
 
 def _empty_table(title: str) -> Table:
-    table = Table(title=title.capitalize(), title_justify="left", title_style="bold")
+    table = Table(title=title[0].upper() + title[1:], title_justify="left", title_style="bold")
     for name in ("part", "scenes", "mask"):
         table.add_column(name, justify="right" if name == "scenes" else "left", no_wrap=True)
     headers = list(COLUMNS.values())

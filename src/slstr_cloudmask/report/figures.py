@@ -108,6 +108,8 @@ def scene_bars(rows: list[dict[str, Any]], trivial: dict[str, float]) -> str:
         axes.set_xlabel(f"{len(ordered)} scenes, worst first")
         axes.set_ylabel("accuracy of valid pixels")
         axes.grid(axis="x", visible=False)
-        axes.legend(frameon=True, framealpha=0.9, edgecolor="none", loc="lower right", ncols=3)
+        axes.legend(
+            frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0
+        )
 
-    return _svg((7.6, 2.8), draw)
+    return _svg((7.6, 3.0), draw)

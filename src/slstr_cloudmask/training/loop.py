@@ -176,7 +176,7 @@ def train(
         A file to which the run is saved after every epoch, and from which it goes on if the file
         is there.
     listen
-        Hears ``epoch_start``, ``epoch_stop`` and ``evaluation``.
+        Hears ``epoch_start``, ``epoch_stop``, ``evaluation_start`` and ``evaluation``.
 
     Returns
     -------
@@ -216,6 +216,7 @@ def train(
         trained = _train_epoch(setting, shared, optimiser, order, state.epoch)
         train_seconds = time.perf_counter() - started
         listen(Event("epoch_stop", {"epoch": state.epoch}))
+        listen(Event("evaluation_start", {"epoch": state.epoch, "set": "validation"}))
         validated = _validate(setting, network, validation_indices)
         if state.record(trained, validated, len(order), train_seconds):
             best_weights = _copy_weights(network)

@@ -1,0 +1,322 @@
+"""The benchmark: configurations, a whole run, its log, its result, its page."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from slstr_cloudmask.benchmark.config import BenchmarkConfig, load_config
+from slstr_cloudmask.benchmark.mlperf_log import COMPLIANCE_RULES
+from slstr_cloudmask.benchmark.result_file import read_result
+from slstr_cloudmask.benchmark.run import run_benchmark
+from slstr_cloudmask.errors import (
+    BrokenFileError,
+    ConfigError,
+    InputError,
+    MissingFileError,
+    OutputExistsError,
+)
+from slstr_cloudmask.io.mask_file import read_mask
+from slstr_cloudmask.network.model_file import load_model
+from slstr_cloudmask.report.page import write_page
+from slstr_cloudmask.simulate.dataset import simulate_dataset
+
+CPU = torch.device("cpu")
+
+# The keys of the reference's file (mlcommons/science, benchmarks/cloudmask), with a small run.
+REFERENCE: dict[str, Any] = {
+    "benchmark": "CloudMask",
+    "organisation": "STFC",
+    "division": "SciML",
+    "status": "research",
+    "platform": "a laptop",
+    "accelerators_per_node": 16,
+    "submission": {
+        "benchmark": "CloudMask",
+        "org": "STFC",
+        "division": "SciML",
+        "version": 1.0,
+        "github_commit_version": 1.0,
+        "status": "research",
+        "platform": "a laptop",
+    },
+    "PATCH_SIZE": 32,
+    "IMAGE_H": 1200,
+    "IMAGE_W": 1500,
+    "N_CHANNELS": 9,
+    "MIN_SST": 273.15,
+    "CROP_SIZE": 8,
+    "seed": 1234,
+    "learning_rate": 0.001,
+    "epochs": 1,
+    "batch_size": 8,
+    "train_split": 0.8,
+    "clip_offset": 15,
+    "no_cache": False,
+    "nodes": 1,
+    "gpu": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    simulate_dataset(folder, scenes=10, test_scenes=4, size=(64, 80), seed=1)
+    return folder
+
+
+def small_config(data: Path, out: Path, **train: object) -> BenchmarkConfig:
+    return BenchmarkConfig.model_validate(
+        {
+            "train_dir": data / "one-day",
+            "inference_dir": data / "ssts",
+            "output_dir": out,
+            "train": {"epochs": 2, "batch_size": 4, "widths": [4, 8], "precision": "fp32", **train},
+            "data": {"patch_size": 32, "crop_size": 8},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run in small."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    run_benchmark(small_config(data, out), device=CPU)
+    return out
+
+
+def log_lines(path: Path) -> list[dict[str, Any]]:
+    lines = path.read_text().splitlines()
+    return [json.loads(line.removeprefix(":::MLLOG ")) for line in lines]
+
+
+def test_the_result_holds_every_number_with_its_name(run: Path) -> None:
+    document = read_result(run)
+    for row in document["measurements"]:
+        assert set(row) == {"name", "value", "unit", "label", "data"}
+        assert Path(row["data"]).is_dir()
+    names = {row["name"] for row in document["measurements"]}
+    assert {"network: published_accuracy", "all cloud: accuracy", "time per epoch"} <= names
+    assert {row["mask"] for row in document["scores"]} == {
+        "network",
+        "thresholds",
+        "all cloud",
+        "all clear",
+    }
+    assert {row["label"] for row in document["scores"]} == {"bayes", "truth"}
+    assert document["data"]["training_scenes"] == 6
+    assert document["data"]["inference_scenes"] == 4
+    assert document["hardware"]["ranks"] == 1
+    assert document["software"]["torch"] == torch.__version__
+
+
+def test_masks_and_model_are_there(run: Path) -> None:
+    masks = sorted((run / "masks").glob("*.nc"))
+    assert len(masks) == 4
+    mask = read_mask(masks[0])
+    assert mask.attrs["model_checksum_sha256"] == load_model(run / "model").checksum
+    # Simulated frames have empty columns at both sides: unknown, never clear.
+    assert (mask["cloud_mask"].values[:, [0, -1]] == 255).all()
+
+
+def test_the_published_accuracy_can_be_recomputed_from_the_masks(run: Path, data: Path) -> None:
+    shares = []
+    for path in sorted((data / "ssts").rglob("*.hdf")):
+        with h5py.File(path) as file:
+            label = np.nan_to_num(file["bayes"][..., 0]) > 0
+        cloud = read_mask(run / "masks" / f"{path.stem}.nc")["cloud_mask"].values == 1
+        shares.append((cloud == label).mean())
+    rows = read_result(run)["scores"]
+    (row,) = [r for r in rows if (r["mask"], r["label"], r["part"]) == ("network", "bayes", "all")]
+    assert row["published_accuracy"] == pytest.approx(np.mean(shares), abs=1e-12)
+
+
+def test_the_log_is_in_the_rules_order(run: Path) -> None:
+    lines = log_lines(run / "mlperf.log")
+    keys = [line["key"] for line in lines]
+    intervals = [key for key in keys if key.endswith(("_start", "_stop"))]
+    epoch = ["epoch_start", "epoch_stop", "eval_start", "eval_stop"]
+    assert intervals == [
+        *["staging_start", "staging_stop", "init_start", "init_stop", "run_start"],
+        *epoch,
+        *epoch,
+        *["eval_start", "eval_stop", "run_stop"],
+    ]
+    times = [line["time_ms"] for line in lines]
+    assert times == sorted(times)
+    accuracies = [line for line in lines if line["key"] == "eval_accuracy"]
+    assert [line["metadata"]["set"] for line in accuracies] == ["validation", "validation", "test"]
+    (result,) = [line["value"] for line in lines if line["key"] == "result"]
+    assert result["inference"]["avg_accuracy"] == pytest.approx(accuracies[-1]["value"])
+    assert len(result["inference"]["accuracy"]) == 4
+
+
+def check_compliance(log: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mlperf_logging.compliance_checker", *options, str(log)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=log.parent,
+    )
+
+
+def test_the_log_passes_the_compliance_checker_with_our_rules(run: Path, tmp_path: Path) -> None:
+    rules = ("--usage", "hpc", "--ruleset", "3.0.0", "--config", str(COMPLIANCE_RULES), "--werror")
+    good = check_compliance(run / "mlperf.log", *rules)
+    assert good.returncode == 0, good.stderr
+    assert "SUCCESS" in good.stderr
+    text = (run / "mlperf.log").read_text().splitlines(keepends=True)
+    for key in ("init_stop", "epoch_stop", "run_stop", "seed", "result"):
+        broken = tmp_path / "broken.log"
+        broken.write_text("".join(line for line in text if f'"key": "{key}"' not in line))
+        assert check_compliance(broken, *rules).returncode == 1, key
+
+
+def test_the_references_two_lines(run: Path) -> None:
+    training, inference = (run / "cloudmask.log").read_text().splitlines()
+    shape = r"bs=4, nodes=1, gpus=0"
+    seconds = r"\d+\.\d\d"
+    assert re.fullmatch(
+        rf"CloudMask training, samples = 6, epochs=2, {shape}, time_per_epoch={seconds}", training
+    )
+    assert re.fullmatch(
+        rf"CloudMask inference, inferences=4, {shape}, time_per_inference={seconds}", inference
+    )
+
+
+def test_a_finished_run_is_kept(run: Path, data: Path) -> None:
+    with pytest.raises(OutputExistsError, match=r"result\.json exists"):
+        run_benchmark(small_config(data, run), device=CPU)
+
+
+def test_a_stopped_run_goes_on(run: Path, data: Path, tmp_path: Path) -> None:
+    """After one of two epochs, the rest is run, and ends where the unbroken run does."""
+    run_benchmark(small_config(data, tmp_path, epochs=1), device=CPU)
+    (tmp_path / "result.json").unlink()
+    document = run_benchmark(small_config(data, tmp_path), device=CPU)
+    assert document["training"]["epochs"] == 2
+    whole, resumed = (load_model(folder / "model") for folder in (run, tmp_path))
+    assert whole.checksum == resumed.checksum
+
+
+def test_a_broken_test_scene_does_not_take_the_others_with_it(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulate_dataset(tmp_path / "data", scenes=10, test_scenes=4, size=(64, 80), seed=1)
+    broken = sorted((tmp_path / "data" / "ssts").rglob("*.hdf"))[0]
+    broken.write_bytes(broken.read_bytes()[:500])
+    config = small_config(tmp_path / "data", tmp_path / "out", epochs=1)
+    document = run_benchmark(config, device=CPU)
+    assert list(document["data"]["inference_failed"]) == [broken.name]
+    assert document["data"]["inference_scenes"] == 3
+    assert broken.name in caplog.text
+    for path in (tmp_path / "data" / "ssts").rglob("*.hdf"):
+        path.write_bytes(b"nothing")
+    with pytest.raises(InputError, match="Not one test scene"):
+        run_benchmark(config, device=CPU, overwrite=True)
+
+
+def test_the_page_is_one_file_with_pictures(run: Path, tmp_path: Path) -> None:
+    page = write_page(run, tmp_path / "page.html")
+    text = page.read_text()
+    assert "agreement with the provider" in text
+    assert "accuracy against the simulated truth" in text
+    assert text.count('<img src="data:image/png;base64,') == 4 * 5  # 2 worst, 2 best; 5 pictures each
+    assert not re.search(r'(src|href)="https?:', text)  # nothing is fetched
+    with pytest.raises(OutputExistsError):
+        write_page(run, page)
+    with pytest.raises(MissingFileError, match=r"holds no result\.json"):
+        write_page(tmp_path)
+
+
+def test_the_page_does_without_scenes_that_are_gone(run: Path, tmp_path: Path) -> None:
+    document = read_result(run)
+    document["data"]["inference"] = str(tmp_path / "gone")
+    (tmp_path / "result.json").write_text(json.dumps(document))
+    text = write_page(tmp_path).read_text()
+    assert "could not be read again" in text
+    (tmp_path / "result.json").write_text("{")
+    with pytest.raises(BrokenFileError):
+        write_page(tmp_path, overwrite=True)
+
+
+def reference_file(folder: Path, data: Path, **changes: object) -> Path:
+    content = {
+        **REFERENCE,
+        "train_dir": str(data / "one-day"),
+        "inference_dir": str(data / "ssts"),
+        "model_file": str(folder / "out" / "cloudModel.h5"),
+        "output_dir": str(folder / "out"),
+        "log_file": str(folder / "cloudMask_Log"),
+        "mlperf_logfile": str(folder / "mlperf.log"),
+        **changes,
+    }
+    path = folder / "cloudMaskConfig.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_the_references_configuration_keeps_its_meaning(data: Path, tmp_path: Path) -> None:
+    config = load_config(reference_file(tmp_path, data), ["train.widths=[4, 8]"])
+    assert config.faithful
+    assert config.train.patience is None
+    document = run_benchmark(config, device=CPU)
+    assert document["training"]["kept_epoch"] == 1
+    masks = sorted((tmp_path / "out").glob("*.hdf.h5"))
+    assert len(masks) == 4
+    with h5py.File(masks[0]) as file:
+        assert file["mask"].shape == (1, 64, 80, 1)
+        # Faithful: the network answers on empty columns too.
+        assert np.isfinite(file["mask"][:]).all()
+    assert load_model(tmp_path / "out" / "cloudModel").config.patch_size == 32
+    assert len((tmp_path / "cloudMask_Log").read_text().splitlines()) == 2
+    assert write_page(tmp_path / "out").is_file()
+
+
+def test_the_references_own_file_is_read(tmp_path: Path) -> None:
+    config = load_config(reference_file(tmp_path, tmp_path, train_dir="~/data/one-day"))
+    assert config.train_dir == Path.home() / "data" / "one-day"
+    assert config.train.seed == 1234
+    assert config.submission.org == "STFC"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train_dirr: a", "train_dirr: unknown key, did you mean train_dir"),
+        ("train: {epoks: 3}", "train.epoks: unknown key, did you mean epochs"),
+        ("train: {epochs: many}", r"train\.epochs: .*integer"),
+        ("train: {epochs: 0}", r"train\.epochs: .*greater than or equal to 1"),
+        ("data: {label: guess}", r"data\.label"),
+        ("[a, b]", "holds no keys"),
+        ("a: [", "is not YAML"),
+        ("PATCH_SIZE: 256\nPACH: 1", "PACH: unknown key"),
+    ],
+)
+def test_a_wrong_configuration_says_what_is_wrong(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_config(path)
+
+
+def test_overrides(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("{train_dir: a, inference_dir: b, output_dir: c}")
+    config = load_config(path, ["train.epochs=7", "inference_mode=patches", "train.patience=null"])
+    assert (config.train.epochs, config.inference_mode) == (7, "patches")
+    assert config.train.patience is None
+    for wrong in ("train.epochs", "=3", "train_dir.x=1"):
+        with pytest.raises(ConfigError, match=r"no setting|no section"):
+            load_config(path, [wrong])
+    with pytest.raises(MissingFileError):
+        load_config(tmp_path / "nothing.yaml")
