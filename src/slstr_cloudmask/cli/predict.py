@@ -1,5 +1,6 @@
 """``cloudmask predict``: products in, masks out."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +9,9 @@ import typer
 
 if TYPE_CHECKING:
     from slstr_cloudmask.detectors import Detector
+
+# Outputs that end like this are meant as files, others as folders.
+FILE_SUFFIX = re.compile(r"\.(nc4?|h5|hdf5?|tiff?|zarr|zip|png|jpe?g|pdf|svg|webp)", re.IGNORECASE)
 
 
 def predict(
@@ -140,8 +144,10 @@ def _place(wanted: Path, name: str, *, several: bool) -> Path:
     from slstr_cloudmask.errors import InputError
 
     suffix = Path(name).suffix
-    if wanted.suffix.lower() != suffix or wanted.is_dir():
+    if wanted.is_dir() or not FILE_SUFFIX.fullmatch(wanted.suffix):
         return wanted / name
+    if wanted.suffix.lower() != suffix:
+        raise InputError(f"{wanted} would be a {suffix} file: give a name that ends in {suffix}.")
     if several:
         raise InputError(
             f"{wanted} is one file, and there are several products: give a folder instead."

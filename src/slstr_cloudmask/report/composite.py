@@ -27,6 +27,7 @@ THERMAL_GAMMA = 1.3  # and between warm ground and cold cloud
 LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.0
 MIN_SPAN_KELVIN = 15.0  # so that noise over an even sea is not stretched into a picture
 MIN_SPAN_REFLECTANCE = 0.2
+MAX_HAZE_REFLECTANCE = 0.1  # taken off as the light of the air; what is brighter is the scene's
 SAMPLE_SIZE = 200_000  # pixels that percentiles are taken from
 
 
@@ -80,10 +81,14 @@ def _false_colour(scene: xr.Dataset, names: tuple[str, str, str]) -> FloatArray:
     # which is blue.
     high = max(limit[1] for limit in limits)
     stretched = [
-        np.clip((band - low) / (high - low), 0, 1) ** (1 / GAMMA)
+        _stretch(band, min(low, MAX_HAZE_REFLECTANCE), high)
         for band, (low, _) in zip(bands, limits, strict=True)
     ]
     return np.stack(stretched, axis=-1)
+
+
+def _stretch(reflectance: FloatArray, low: float, high: float) -> FloatArray:
+    return np.asarray(np.clip((reflectance - low) / (high - low), 0, 1) ** (1 / GAMMA))
 
 
 def _limits(values: FloatArray, min_span: float) -> tuple[float, float]:

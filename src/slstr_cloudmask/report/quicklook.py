@@ -150,8 +150,7 @@ def _scene_title(scene: xr.Dataset) -> str:
 def _draw_probability(axes: Axes, mask: xr.Dataset) -> None:
     values = mask["cloud_probability"].values
     step = _step(values.shape)
-    shades = ListedColormap(_between(CLEAR, CLOUD))
-    shades.set_bad(NO_DATA)
+    shades = ListedColormap(_between(CLEAR, CLOUD)).with_extremes(bad=NO_DATA)
     image = _show(axes, values[::step, ::step], values.shape, cmap=shades, vmin=0, vmax=1)
     axes.set_title("Probability of cloud", loc="left", fontsize=10)
     bar_left, bar_width = 1 + BAR_GAP_IN / PANEL_WIDTH_IN, BAR_WIDTH_IN / PANEL_WIDTH_IN
