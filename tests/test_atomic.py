@@ -57,7 +57,7 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
-    path = tmp_path / "mask.nc"
+    path = tmp_path / "new" / "mask.nc"
     with pytest.raises(WriteError, match="No space left on device"):
         write_half(path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     assert leftovers(tmp_path) == []

@@ -10,7 +10,7 @@ well; otherwise it is removed. A folder works like a file: make it at ``temporar
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from slstr_cloudmask.errors import CloudMaskError, OutputExistsError, WriteError
@@ -48,6 +48,7 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     check_output(path, overwrite=overwrite)
     scratch: Path | None = None
+    new_parents = [parent for parent in path.parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name[:64]}.", dir=path.parent))
@@ -65,6 +66,9 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     finally:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
+        for parent in new_parents:
+            with suppress(OSError):  # one that holds something stays
+                parent.rmdir()
 
 
 def _move(temporary: Path, path: Path) -> None:

@@ -1,0 +1,157 @@
+"""The command line as a user types it: exit codes, one clear line for what is wrong."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from slstr_cloudmask import __version__
+from slstr_cloudmask.cli.app import main
+from slstr_cloudmask.network.model_file import load_model
+from slstr_cloudmask.simulate.dataset import simulate_dataset
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run ``cloudmask`` with arguments; return exit code, stdout and stderr."""
+    monkeypatch.setenv("COLUMNS", "500")  # keeps a message on its line
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cloudmask", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    simulate_dataset(folder, scenes=6, test_scenes=2, size=(64, 80), seed=1)
+    return folder
+
+
+TINY = ("--patch-size", 32, "--epochs", 1, "--batch-size", 8, "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model trained by the command itself."""
+    run = tmp_path_factory.mktemp("runs") / "run"
+    arguments = ["train", data / "one-day", "-o", run, *TINY]
+    subprocess.run([sys.executable, "-m", "slstr_cloudmask", *map(str, arguments)], check=True)
+    return run / "model"
+
+
+def test_help_and_version(cli: Cli) -> None:
+    code, out, _ = cli("--version")
+    assert (code, out.strip()) == (0, f"cloudmask {__version__}")
+    code, out, _ = cli("--help")
+    assert code == 0
+    for word in ["predict", "info", "simulate", "train", "evaluate", "benchmark", "report", "demo"]:
+        assert word in out
+        assert cli(word, "--help")[0] == 0
+
+
+def test_train_and_evaluate(cli: Cli, data: Path, model: Path) -> None:
+    assert load_model(model).config.training["epochs"] == 1
+    code, out, _ = cli("evaluate", data / "ssts", "--model", model, "--json", "--device", "cpu")
+    assert code == 0
+    rows = json.loads(out)
+    assert {row["mask"] for row in rows} == {"network", "thresholds", "all cloud", "all clear"}
+    code, out, _ = cli("evaluate", data / "ssts")
+    assert code == 0
+    assert "Accuracy against the simulated truth" in out
+    assert "Agreement with the provider's Bayesian mask" in out
+
+
+def test_a_trained_model_is_kept(cli: Cli, data: Path, model: Path) -> None:
+    code, _, err = cli("train", data / "one-day", "-o", model.parent, *TINY)
+    assert code == 2
+    assert "exists already" in err
+
+
+def test_a_model_masks_a_benchmark_file(cli: Cli, data: Path, model: Path, tmp_path: Path) -> None:
+    scene = next((data / "ssts").rglob("*.hdf"))
+    out = tmp_path / "mask.nc"
+    code, said, _ = cli("predict", scene, "-o", out, "--model", model, "--device", "cpu")
+    assert code == 0
+    assert str(out) in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "{tmp}/nowhere"], "nowhere"),
+        (["train", "{tmp}"], "S3"),
+        (["train", "{data}/one-day", "-o", "{tmp}/r", "--epochs", "0"], "train: epochs:"),
+        (["train", "{data}/one-day", "-o", "{tmp}/r", "--label", "guess"], "train: label:"),
+        (["train", "{data}/one-day", "-o", "{tmp}/r", "--device", "tpu"], "Unknown device 'tpu'"),
+        (["train", "{data}/one-day", "-o", "{tmp}/r"], "holds no patch of 256"),
+        (["evaluate", "{tmp}"], "S3"),
+        (["evaluate", "{data}/ssts", "--model", "{tmp}"], "is no model"),
+        (["benchmark", "--config", "{tmp}/none.yaml"], "no configuration file"),
+        (["report", "{tmp}"], "holds no result.json"),
+        (["simulate", "{tmp}/s", "--size", "large"], "--size"),
+        (["simulate", "{tmp}/s", "--size", "8x8"], "8"),
+        (["predict", "{tmp}/nothing.SEN3"], "nothing.SEN3"),
+        (["info", "{tmp}"], "{tmp}"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_exit_code_2(
+    arguments: list[str], message: str, cli: Cli, data: Path, tmp_path: Path
+) -> None:
+    folders = {"tmp": tmp_path, "data": data}
+    code, out, err = cli(*(word.format(**folders) for word in arguments))
+    assert code == 2
+    assert message.format(**folders) in err
+    assert "Traceback" not in out + err
+    assert list(tmp_path.iterdir()) == []  # nothing half-written
+
+
+def test_failed_scenes_are_named_and_the_others_go_on(cli: Cli, data: Path, tmp_path: Path) -> None:
+    simulate_dataset(tmp_path, scenes=6, test_scenes=2, size=(64, 80), seed=1)
+    broken = sorted((tmp_path / "ssts").rglob("*.hdf"))[0]
+    broken.write_bytes(b"nothing")
+    code, out, err = cli("evaluate", tmp_path / "ssts")
+    assert code == 1
+    assert broken.name in err
+    assert "thresholds" in out
+
+
+def test_the_reference_command_line(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, root / "slstr_cloud.py", "--config", tmp_path / "none.yaml"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "500"},
+    )
+    assert done.returncode == 2
+    assert "no configuration file" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_command_trains_on_two_processes(data: Path, model: Path, tmp_path: Path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    arguments = ["train", data / "one-day", "-o", tmp_path / "run", *TINY]
+    subprocess.run(
+        [*torchrun, "--nproc-per-node=2", "-m", "slstr_cloudmask", *map(str, arguments)],
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    one, two = (load_model(m).config.training["kept"] for m in (model, tmp_path / "run" / "model"))
+    assert one["train_loss"] == pytest.approx(two["train_loss"], rel=1e-2)
