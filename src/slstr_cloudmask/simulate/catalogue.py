@@ -28,7 +28,7 @@ CATALOGUE: dict[str, CloudKind] = {
     kind.name: kind
     for kind in (
         CloudKind("stratus", ("water5", "water10"), (0.3, 1.0), 10, 0.5, (0.35, 0.8), 3.1, 0.35),
-        CloudKind("fog", ("water5",), (0.05, 0.3), 6, 0.5, (0.1, 0.35), 3.0, 0.3),
+        CloudKind("fog", ("water5", "water10"), (0.05, 0.3), 6, 0.5, (0.1, 0.35), 3.0, 0.3),
         CloudKind(
             "closed_cells",
             ("water10", "water14"),

@@ -158,9 +158,9 @@ def log_likelihood_ratio(bands: Bands, forecast: Forecast, spread_kelvin: Field)
 
 def local_spread(values: Field) -> Field:
     """Measure the standard deviation in the 3 x 3 pixels around each."""
-    mean = ndimage.uniform_filter(values, 3)
-    offset = values - mean
-    variance = ndimage.uniform_filter(offset * offset, 3) - ndimage.uniform_filter(offset, 3) ** 2
+    # In float64, about a middle value, so that hundredths of a kelvin are not lost.
+    offset = values.astype(np.float64) - 270.0
+    variance = ndimage.uniform_filter(offset**2, 3) - ndimage.uniform_filter(offset, 3) ** 2
     return np.asarray(np.sqrt(np.maximum(variance, 0)), np.float32)
 
 

@@ -108,7 +108,7 @@ def cirrus_band_transmittance(vapour_mm: Array | float, airmass: Array | float) 
     airmass
         ``1 / mu_sun + 1 / mu_view``.
     """
-    # Fitted so that low cloud vanishes for more than 10 mm and cirrus above 9 km keeps .85.
+    # Fitted to what is known of the band: 10 mm hide the ground, cirrus at 10 km keeps about .7.
     return np.exp(-0.72 * (np.asarray(vapour_mm) * airmass) ** 0.68)
 
 
