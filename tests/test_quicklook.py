@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.image import imread
 
 from slstr_cloudmask.errors import OutputExistsError
-from slstr_cloudmask.report.composite import NO_DATA_RGB, composite
+from slstr_cloudmask.report.composite import NO_DATA_RGB, cloud_outline, composite
 from slstr_cloudmask.report.quicklook import draw_quicklook, operational_mask, quicklook_figure
 from slstr_cloudmask.scene import build_mask, build_scene, flag_variable, value_flag_variable
 
@@ -159,3 +159,16 @@ def test_picture_that_exists_is_kept(tmp_path: Path) -> None:
 
     draw_quicklook(scene, make_mask(scene), path, overwrite=True)
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_outline_is_of_cloud_against_clear_sky() -> None:
+    flag = np.zeros((7, 9), np.uint8)
+    flag[:, :5] = 1  # cloud to column 4
+    flag[:, 0] = 255  # no outline against pixels without data
+    flag[3, 7] = 1  # one pixel of cloud does not hide the scene
+
+    outline = cloud_outline(flag)
+
+    expected = np.zeros_like(outline)
+    expected[:, 4] = True
+    np.testing.assert_array_equal(outline, expected)

@@ -17,6 +17,7 @@ from slstr_cloudmask.scene import Regime, bands_present, regime, valid_pixels
 
 Rgb = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.floating[Any]]
+BoolArray = npt.NDArray[np.bool_]
 
 NO_DATA_RGB = (140, 128, 115)  # a warm grey, which no temperature has
 # Red, green and blue; the first set of which the scene holds all three is used.
@@ -61,7 +62,36 @@ def colour_bands(scene: xr.Dataset) -> tuple[str, str, str] | None:
     return next((names for names in COLOUR_BANDS if set(names) <= set(scene)), None)
 
 
-def _paint(rgb: Rgb, picture: FloatArray, where: npt.NDArray[np.bool_]) -> None:
+def cloud_outline(flag: npt.NDArray[np.uint8]) -> BoolArray:
+    """Find the edges of cloud against clear sky, not against pixels without data.
+
+    Edges are those of the majority around each pixel, so that fields of small cloud do not hide
+    the scene under their outlines.
+
+    Parameters
+    ----------
+    flag
+        0 clear, 1 cloud, 255 unknown (rows, columns).
+
+    Returns
+    -------
+    numpy.ndarray
+        True on the outline, boolean (rows, columns).
+    """
+    cloud, clear = _neighbours(flag == 1), _neighbours(flag == 0)
+    majority = cloud.sum(axis=0) >= clear.sum(axis=0)
+    inside, outside = (flag == 1) & majority, (flag == 0) | ((flag == 1) & ~majority)
+    return np.asarray(inside & _neighbours(outside)[[1, 3, 5, 7]].any(axis=0))
+
+
+def _neighbours(where: BoolArray) -> BoolArray:
+    """Stack the 3 x 3 pixels around each one; odd places are those above, below and beside it."""
+    padded = np.pad(where, 1)
+    rows, columns = where.shape
+    return np.stack([padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3)])
+
+
+def _paint(rgb: Rgb, picture: FloatArray, where: BoolArray) -> None:
     """Lay ``picture``, 0 to 1, over ``rgb`` where it is finite and wanted."""
     shown = where & np.isfinite(picture).all(axis=-1)
     rgb[shown] = (picture[shown] * 255 + 0.5).astype(np.uint8)

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from slstr_cloudmask.atomic import replacing
-from slstr_cloudmask.report.composite import NO_DATA_RGB, colour_bands, composite
+from slstr_cloudmask.report.composite import NO_DATA_RGB, cloud_outline, colour_bands, composite
 from slstr_cloudmask.scene import UNKNOWN, Regime, bands_missing, regime, valid_pixels
 
 Array = npt.NDArray[Any]
@@ -127,16 +127,9 @@ def _draw_scene(axes: Axes, scene: xr.Dataset, mask: xr.Dataset) -> None:
     step = _step(mask["cloud_mask"].shape)
     rows = slice(None, None, step)
     picture = composite(scene.isel(rows=rows, columns=rows))
-    picture[_outline(mask["cloud_mask"].values[rows, rows])] = OUTLINE_RGB
+    picture[cloud_outline(mask["cloud_mask"].values[rows, rows])] = OUTLINE_RGB
     _show(axes, picture, mask["cloud_mask"].shape)
     axes.set_title(_scene_title(scene), loc="left", fontsize=10)
-
-
-def _outline(flag: Array) -> Array:
-    """Cloud pixels that have a clear one above, below or beside them."""
-    clear = np.pad(flag == 0, 1)
-    beside = clear[:-2, 1:-1] | clear[2:, 1:-1] | clear[1:-1, :-2] | clear[1:-1, 2:]
-    return np.asarray((flag == 1) & beside)
 
 
 def _scene_title(scene: xr.Dataset) -> str:
