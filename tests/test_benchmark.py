@@ -230,7 +230,8 @@ def test_the_page_is_one_file_with_pictures(run: Path, tmp_path: Path) -> None:
     text = page.read_text()
     assert "agreement with the provider" in text
     assert "accuracy against the simulated truth" in text
-    assert text.count('<img src="data:image/png;base64,') == 4 * 5  # 2 worst, 2 best; 5 pictures each
+    # Two worst and two best scenes, five pictures each.
+    assert text.count('<img src="data:image/png;base64,') == 4 * 5
     assert not re.search(r'(src|href)="https?:', text)  # nothing is fetched
     with pytest.raises(OutputExistsError):
         write_page(run, page)

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +48,7 @@ def test_a_score_that_is_not_defined_is_not_a_number() -> None:
 
 
 @given(pixels=arrays(np.int8, 60, elements=st.integers(0, 7)), cut=st.integers(0, 60))
-def test_counts_add_and_match_a_plain_count(pixels: np.ndarray, cut: int) -> None:  # type: ignore[type-arg]
+def test_counts_add_and_match_a_plain_count(pixels: npt.NDArray[np.int8], cut: int) -> None:
     cloud, label, valid = (pixels & 1) > 0, (pixels & 2) > 0, (pixels & 4) > 0
     whole = Counts.of(cloud, label, valid)
     parts = [Counts.of(cloud[s], label[s], valid[s]) for s in (slice(cut), slice(cut, None))]
@@ -94,19 +95,20 @@ def test_pixels_without_an_answer_are_neither_right_nor_wrong() -> None:
 def test_a_mask_of_another_shape_or_a_missing_label_is_refused() -> None:
     scene, other = make_scene(0, (10, 20)), make_scene(0, (10, 21))
     mask = build_mask(other, np.ones((10, 21)), threshold=0.5, detector="x")
-    names = {"name": "a", "part": "day", "detector": "x"}
     with pytest.raises(InputError, match="do not fit"):
-        score_scene(scene, mask, label="truth", **names)
+        score_scene(scene, mask, name="a", part="day", detector="x", label="truth")
     with pytest.raises(MissingLabelError, match="holds no 'truth'"):
-        score_scene(scene.drop_vars("truth"), mask, label="truth", **names)
+        score_scene(
+            scene.drop_vars("truth"), mask, name="a", part="day", detector="x", label="truth"
+        )
 
 
 def test_the_summary_has_day_night_and_trivial_rows() -> None:
     scores = []
     for number, part in enumerate(["day", "day", "night"]):
         scene = make_scene(number, (20, 20))
-        right = np.where(scene["truth"].values == 1, 0.9, 0.1)
-        for detector, probability in (("right", right), ("wrong", 1 - right)):
+        perfect = np.where(scene["truth"].values == 1, 0.9, 0.1)
+        for detector, probability in (("right", perfect), ("wrong", 1 - perfect)):
             mask = build_mask(scene, probability, threshold=0.5, detector=detector)
             scores.append(
                 score_scene(

@@ -157,7 +157,7 @@ def test_any_shape_is_predicted(shape: tuple[int, int]) -> None:
             x_HWC,
             mode=mode,
             patch_size=32,
-            crop_size=8,  # type: ignore[arg-type]
+            crop_size=8,
         )
         assert logits.shape == shape
         assert logits.dtype == np.float32

@@ -9,8 +9,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slstr_cloudmask.api import open_scene, predict
+    from slstr_cloudmask.api import predict
     from slstr_cloudmask.detectors import list_detectors
+    from slstr_cloudmask.io import open_scene
     from slstr_cloudmask.scene import build_scene
 
 __version__ = "0.1.0"

@@ -4,7 +4,6 @@ Everything goes to stderr, so that stdout stays free for data.
 """
 
 import logging
-import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
@@ -13,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 logger = logging.getLogger(__name__)
+
+CONSOLE = Console(stderr=True)  # shared, so that log lines and bars do not cross
 
 Item = TypeVar("Item")
 
@@ -33,7 +34,7 @@ def track(items: Iterable[Item], description: str, total: int | None = None) -> 
     """
     if total is None and isinstance(items, Sized):
         total = len(items)
-    if sys.stderr.isatty():
+    if CONSOLE.is_terminal:
         yield from _track_with_bar(items, description, total)
     else:
         yield from _track_with_lines(items, description, total)
@@ -46,7 +47,7 @@ def _track_with_bar(items: Iterable[Item], description: str, total: int | None) 
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=CONSOLE, transient=True) as progress:
         yield from progress.track(items, total=total, description=description)
 
 

@@ -10,8 +10,8 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 
 from slstr_cloudmask import __version__
 from slstr_cloudmask.cli.benchmark import benchmark, report
@@ -21,6 +21,7 @@ from slstr_cloudmask.cli.predict import predict
 from slstr_cloudmask.cli.simulate import simulate
 from slstr_cloudmask.cli.train import evaluate, train
 from slstr_cloudmask.errors import CloudMaskError
+from slstr_cloudmask.progress import CONSOLE
 
 app = typer.Typer(
     name="cloudmask",
@@ -57,9 +58,7 @@ def _options(
     """
     first = os.environ.get("RANK", "0") == "0"
     level = logging.DEBUG if verbose else logging.WARNING if quiet or not first else logging.INFO
-    handler = RichHandler(
-        console=Console(stderr=True), show_time=False, show_path=False, markup=False
-    )
+    handler = RichHandler(console=CONSOLE, show_time=False, show_path=False, markup=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
     logging.getLogger("slstr_cloudmask").setLevel(level)
 
@@ -70,15 +69,8 @@ def main() -> None:
         app()
     except CloudMaskError as error:
         message = " ".join(str(error).split())
-        Console(stderr=True, soft_wrap=True, highlight=False).print(
-            f"[bold red]cloudmask:[/] {_escaped(message)}"
-        )
+        CONSOLE.print(f"[bold red]cloudmask:[/] {escape(message)}", soft_wrap=True, highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
-        Console(stderr=True).print("cloudmask: stopped; finished outputs are kept.")
+        CONSOLE.print("cloudmask: stopped; finished outputs are kept.")
         sys.exit(130)
-
-
-def _escaped(message: str) -> str:
-    """Keep rich from reading square brackets in a message as markup."""
-    return message.replace("[", r"\[")

@@ -30,12 +30,11 @@ def benchmark(
     from slstr_cloudmask.benchmark.config import load_config
     from slstr_cloudmask.benchmark.run import run_benchmark
     from slstr_cloudmask.cli.tables import print_scores
-    from slstr_cloudmask.network.device import resolve_device
     from slstr_cloudmask.report.page import write_page
-    from slstr_cloudmask.training.distribution import launched
+    from slstr_cloudmask.training.distribution import launched, launched_device
 
     loaded = load_config(config, settings or [])
-    document = run_benchmark(loaded, device=resolve_device(device), overwrite=overwrite)
+    document = run_benchmark(loaded, device=launched_device(device), overwrite=overwrite)
     if not launched().is_first:
         return
     page = write_page(loaded.output_dir, overwrite=True)

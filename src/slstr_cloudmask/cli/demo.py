@@ -38,7 +38,8 @@ def demo(
     from slstr_cloudmask.cli.tables import print_scores
     from slstr_cloudmask.network.device import resolve_device
     from slstr_cloudmask.report.page import write_page
-    from slstr_cloudmask.simulate.dataset import TESTING, TRAINING, simulate_dataset
+    from slstr_cloudmask.simulate.dataset import simulate_dataset
+    from slstr_cloudmask.simulate.plan import TESTING, TRAINING
     from slstr_cloudmask.training.loop import TrainConfig
     from slstr_cloudmask.training.run import DataConfig
 

@@ -46,8 +46,7 @@ def train(
     On several processes: **torchrun --nproc-per-node 2 -m slstr_cloudmask train SCENES -o RUN**
     """
     from slstr_cloudmask.io.benchmark_hdf import find_scenes, read_scene
-    from slstr_cloudmask.network.device import resolve_device
-    from slstr_cloudmask.training.distribution import launched
+    from slstr_cloudmask.training.distribution import launched, launched_device
     from slstr_cloudmask.training.loop import TrainConfig
     from slstr_cloudmask.training.run import DataConfig, run_training
     from slstr_cloudmask.validation import validated
@@ -75,7 +74,7 @@ def train(
         find_scenes(scenes),
         output,
         read=read_scene,
-        device=resolve_device(device),
+        device=launched_device(device),
         overwrite=overwrite,
     )
     if launched().is_first:

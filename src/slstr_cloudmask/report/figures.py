@@ -8,11 +8,12 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 # Colour-blind safe (Okabe and Ito 2008).
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8F98"
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -54,7 +55,7 @@ def _curves(history: list[dict[str, Any]], kept_epoch: int, name: str, title: st
         axes.axvline(kept_epoch, color=GREY, linestyle=":", label="weights kept")
         axes.set_xlabel("epoch")
         axes.set_ylabel(title)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False)
 
     return _svg((5.2, 3.0), draw)

@@ -25,7 +25,7 @@ from slstr_cloudmask.io.benchmark_hdf import find_scenes, read_scene
 from slstr_cloudmask.io.mask_file import read_mask
 from slstr_cloudmask.report import figures
 from slstr_cloudmask.report.composite import composite
-from slstr_cloudmask.scene import UNKNOWN, label
+from slstr_cloudmask.scene import UNKNOWN, FloatArray, label
 
 PAGE_NAME = "report.html"
 MAIN_MASK = "network"
@@ -129,7 +129,7 @@ def _scene_rows(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 def _all_cloud(row: dict[str, Any]) -> float:
     counts = row["counts"]
-    return (counts["tp"] + counts["fn"]) / max(sum(counts.values()), 1)
+    return float((counts["tp"] + counts["fn"]) / max(sum(counts.values()), 1))
 
 
 def _score(value: float | None) -> str:
@@ -189,7 +189,8 @@ def _read_cloud(name: str, document: dict[str, Any], run: Path) -> ByteImage:
         cloud: ByteImage = read_mask(folder / f"{Path(name).stem}.nc")["cloud_mask"].values
         return cloud
     with h5py.File(folder / f"{name}.h5") as file:
-        return (file["mask"][0, :, :, 0] >= REFERENCE_THRESHOLD).astype(np.uint8)
+        probability: FloatArray = file["mask"][0, :, :, 0]
+    return (probability >= REFERENCE_THRESHOLD).astype(np.uint8)
 
 
 def _data_uri(picture: ByteImage) -> str:

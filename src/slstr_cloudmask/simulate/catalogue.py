@@ -17,66 +17,57 @@ class CloudKind:
     cover: tuple[float, float]
     slope: float
     softness: float
-    anisotropy: tuple[float, float] = (1.0, 1.5)
-    cells_km: tuple[float, float] | None = None
-    outer_scale_px: float = _OUTER_SCALE_PX
+    anisotropy: tuple[float, float]
+    cells_km: tuple[float, float] | None
+    outer_scale_px: float
+
+
+def _kind(line: str) -> CloudKind:
+    """Read one line of the catalogue."""
+    words = line.split()
+    name, particles = words[0], tuple(words[1].split("/"))
+    ranges = {
+        index: (float(low), float(high))
+        for index, word in enumerate(words)
+        if index > 1 and ".." in word
+        for low, high in [word.split("..")]
+    }
+    return CloudKind(
+        name=name,
+        particles=particles,
+        top_km=ranges[2],
+        tau=float(words[3]),
+        log_sigma=float(words[4]),
+        cover=ranges[5],
+        slope=float(words[6]),
+        softness=float(words[7]),
+        anisotropy=ranges[8],
+        cells_km=ranges.get(9),
+        outer_scale_px=_OUTER_SCALE_PX if words[10] == "-" else float(words[10]),
+    )
 
 
 # Heights, optical depths, radii and cover: after Rossow and Schiffer (1999), Bull. Amer. Meteor.
-# Soc. 80, 2261, and the usual textbook ranges; slopes of the fields after Davis et al. (1996).
+# Soc. 80, 2261, and the usual textbook ranges; slopes of the fields after Davis et al. (1996),
+# J. Atmos. Sci. 53, 1538. Softness, the rise of optical depth from an edge, is assumed.
+#
+# kind, particles, top km, optical depth and its log sigma, cover, slope, softness, length over
+# width, spacing of cells in km, outer scale in px
+_TABLE = """
+stratus       water5/water10     0.3..1.0    9  0.6  0.35..0.80  3.1  0.5  1.0..1.5  -       -
+fog           water5/water10     0.05..0.3   5  0.6  0.10..0.35  3.0  0.4  1.0..1.5  -       -
+closed_cells  water10/water14    0.8..2.0    8  0.8  0.60..0.92  2.8  0.7  1.0..1.5  12..30  -
+open_cells    water14/water20    1.2..2.5    5  0.9  0.30..0.55  2.6  0.7  1.0..1.5  20..38  -
+cumulus       water10/water14    1.0..3.0    4  1.0  0.10..0.35  2.1  0.7  1.0..1.5  -       14
+altocumulus   water10            3.0..5.5    5  0.8  0.15..0.45  2.5  0.8  1.5..3.0  -       -
+altostratus   ice25/ice40        5.0..8.0   11  0.8  0.20..0.50  3.1  0.8  1.5..3.0  -       -
+front         ice25/ice40        7.0..11.0  22  0.8  0.25..0.50  3.1  0.9  2.0..4.0  -       -
+cirrus        ice15/ice25/ice40  8.0..13.0  0.7 1.0  0.30..0.65  2.7  1.2  2.0..4.0  -       -
+cirrostratus  ice25              8.0..12.0  1.6 0.9  0.30..0.60  3.1  1.2  2.0..3.0  -       -
+storms        ice40              10.0..15.0 40  0.6  0.04..0.15  2.6  0.35 1.0..1.5  -       120
+"""
 CATALOGUE: dict[str, CloudKind] = {
-    kind.name: kind
-    for kind in (
-        CloudKind("stratus", ("water5", "water10"), (0.3, 1.0), 10, 0.5, (0.35, 0.8), 3.1, 0.35),
-        CloudKind("fog", ("water5", "water10"), (0.05, 0.3), 6, 0.5, (0.1, 0.35), 3.0, 0.3),
-        CloudKind(
-            "closed_cells",
-            ("water10", "water14"),
-            (0.8, 2.0),
-            9,
-            0.7,
-            (0.6, 0.92),
-            2.8,
-            0.45,
-            cells_km=(12, 30),
-        ),
-        CloudKind(
-            "open_cells",
-            ("water14", "water20"),
-            (1.2, 2.5),
-            6,
-            0.8,
-            (0.3, 0.55),
-            2.6,
-            0.4,
-            cells_km=(20, 38),
-        ),
-        CloudKind(
-            "cumulus",
-            ("water10", "water14"),
-            (1.0, 3.0),
-            5,
-            0.9,
-            (0.1, 0.35),
-            2.1,
-            0.35,
-            outer_scale_px=14,
-        ),
-        CloudKind(
-            "altocumulus", ("water10",), (3.0, 5.5), 6, 0.7, (0.15, 0.45), 2.5, 0.5, (1.5, 3)
-        ),
-        CloudKind(
-            "altostratus", ("ice25", "ice40"), (5, 8), 12, 0.7, (0.2, 0.5), 3.1, 0.6, (1.5, 3)
-        ),
-        CloudKind("front", ("ice25", "ice40"), (7, 11), 22, 0.8, (0.25, 0.5), 3.1, 0.9, (2, 4)),
-        CloudKind(
-            "cirrus", ("ice15", "ice25", "ice40"), (8, 13), 0.8, 0.9, (0.25, 0.6), 2.7, 1.0, (2, 4)
-        ),
-        CloudKind("cirrostratus", ("ice25",), (8, 12), 2.0, 0.8, (0.3, 0.6), 3.1, 1.0, (2, 3)),
-        CloudKind(
-            "storms", ("ice40",), (10, 15), 40, 0.6, (0.04, 0.15), 2.6, 0.35, outer_scale_px=120
-        ),
-    )
+    kind.name: kind for kind in map(_kind, _TABLE.strip().splitlines())
 }
 
 # How often each kind is a scene's low, middle and high deck, by climate; the rest is no such deck.

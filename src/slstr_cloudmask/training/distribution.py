@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from slstr_cloudmask.network.device import resolve_device
+
 Item = TypeVar("Item")
 
 
@@ -75,6 +77,21 @@ def launched() -> Ranks:
     )
 
 
+def launched_device(name: str) -> torch.device:
+    """Return this process's device: of several GPUs, each process of a launch takes its own.
+
+    Raises
+    ------
+    InputError
+        No such device on this machine.
+    """
+    device = resolve_device(name)
+    ranks = launched()
+    if device.type == "cuda" and device.index is None and ranks.world_size > 1:
+        return torch.device("cuda", ranks.local_rank)
+    return device
+
+
 @contextmanager
 def joined(device: torch.device) -> Iterator[Ranks]:
     """Join the other processes for the length of the block: NCCL on GPU, gloo on CPU."""
@@ -82,6 +99,8 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     if ranks.world_size == 1:
         yield ranks
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield ranks

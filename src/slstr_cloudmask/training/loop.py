@@ -341,7 +341,7 @@ def _loss(network: nn.Module, batch: Batch, precision: Precision) -> tuple[Tenso
 
 
 def _fresh_network(config: TrainConfig, channels: int) -> UNet:
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = UNet(channels, config.widths)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
