@@ -69,6 +69,19 @@ def test_half_empty_blocks_average_what_there_is() -> None:
     np.testing.assert_array_equal(halve(values), [[2, 8], [5, np.nan]])
 
 
+def test_fill_and_unfilled_pixels_are_no_data_whatever_else_is_said(product: Path) -> None:
+    with h5py.File(product / "S8_BT_in.nc", "r+") as file:
+        file["S8_BT_in"][2, 5] = -32768  # fill without an exception
+    with h5py.File(product / "flags_in.nc", "r+") as file:
+        file["confidence_in"][2, 6] = 32  # unfilled, with values in every band
+
+    scene = read_sen3(product)
+
+    assert np.isnan(scene["S8"].values[2, 5:7]).all()
+    assert np.isfinite(scene["S9"].values[2, 5])
+    assert np.isnan(scene["S1"].values[2, 6])
+
+
 def test_scene_says_where_it_comes_from(product: Path) -> None:
     scene = read_sen3(product)
 
