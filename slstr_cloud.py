@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The reference benchmark's command line: ``python slstr_cloud.py --config cloudMaskConfig.yaml``."""
+"""The reference's command line: ``python slstr_cloud.py --config cloudMaskConfig.yaml``."""
 
 import sys
 

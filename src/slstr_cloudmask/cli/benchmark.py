@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from slstr_cloudmask.cli.train import DeviceOption, OverwriteOption
+from slstr_cloudmask.cli.options import DeviceOption, OverwriteOption
 
 
 def benchmark(

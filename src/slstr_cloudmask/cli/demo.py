@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from slstr_cloudmask.cli.train import DeviceOption, OverwriteOption
+from slstr_cloudmask.cli.options import DeviceOption, OverwriteOption
 
 logger = logging.getLogger(__name__)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slstr_cloudmask.cli.options import DeviceOption, OverwriteOption, PrecisionOption
+
 if TYPE_CHECKING:
     from slstr_cloudmask.detectors import Detector
 
@@ -31,14 +33,16 @@ def predict(
         Path | None,
         typer.Option(help="A picture (.png) for one product, or a folder for pictures."),
     ] = None,
-    detector: Annotated[str, typer.Option(help="How to find cloud.")] = "default",
-    model: Annotated[Path | None, typer.Option(help="Folder of a model file.")] = None,
+    detector: Annotated[
+        str, typer.Option(help="thresholds or network; by default network if a model is given.")
+    ] = "default",
+    model: Annotated[Path | None, typer.Option(help="Folder of a trained model.")] = None,
     threshold: Annotated[
         str, typer.Option(help="Cloud from this probability: a number, or a name.")
     ] = "balanced",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16.")] = "auto",
-    overwrite: Annotated[bool, typer.Option(help="Replace outputs that are there.")] = False,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Find the cloud in products, and write a mask for each.
 
@@ -46,10 +50,14 @@ def predict(
     go on: exit code 1 then, 2 if all fail.
     """
     from slstr_cloudmask.cli.inputs import Outcome, expand_inputs
+    from slstr_cloudmask.detectors import get_detector
     from slstr_cloudmask.errors import CloudMaskError
 
     paths = expand_inputs(products)
-    jobs = _plan(paths, output, quicklook, detector)
+    made = get_detector(
+        detector, model=model, threshold=threshold, device=device, precision=precision
+    )
+    jobs = _plan(paths, output, quicklook, made.name)
     outcome: Outcome[str] = Outcome()
     ready = []
     for job in jobs:
@@ -58,9 +66,6 @@ def predict(
             ready.append(job)
         except CloudMaskError as error:
             outcome.fail(job.product, error)
-    if not ready:
-        outcome.exit()
-    made = _detector(detector, model, threshold, device, precision)
     for job in ready:
         try:
             outcome.results[job.product] = job.run(made, overwrite=overwrite)
@@ -153,15 +158,3 @@ def _place(wanted: Path, name: str, *, several: bool) -> Path:
             f"{wanted} is one file, and there are several products: give a folder instead."
         )
     return wanted
-
-
-def _detector(
-    name: str, model: Path | None, threshold: str, device: str, precision: str
-) -> "Detector":
-    from slstr_cloudmask.detectors import get_detector
-
-    try:
-        level: str | float = float(threshold)
-    except ValueError:
-        level = threshold
-    return get_detector(name, model=model, threshold=level, device=device, precision=precision)

@@ -1,20 +1,11 @@
 """``cloudmask train`` and ``cloudmask evaluate``."""
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-logger = logging.getLogger(__name__)
-
-DeviceOption = Annotated[
-    str, typer.Option(help="auto, cpu, cuda or mps; auto takes the fastest that is there.")
-]
-PrecisionOption = Annotated[
-    str, typer.Option(help="auto, fp32 or bf16; auto takes bf16 where the hardware multiplies it.")
-]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+from slstr_cloudmask.cli.options import DeviceOption, OverwriteOption, PrecisionOption
 
 
 def train(

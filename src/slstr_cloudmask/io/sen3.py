@@ -44,6 +44,8 @@ USABLE_EXCEPTIONS = ("pixel_absent", "saturation", "invalid_radiance")
 # From this baseline collection on, the radiances are distributed with the vicarious adjustment
 # applied (EUMETSAT, new processing baseline for Sentinel-3 SLSTR Level 1).
 FIRST_ADJUSTED_BASELINE = 5
+# The reflective bands are switched off at night: ESA, Sentinel-3 SLSTR coverage page.
+NIGHT_SOLAR_ZENITH_DEG = 80.0
 
 
 def read_sen3(path: str | Path, bands: Collection[str] = channels.NAMES) -> xr.Dataset:
@@ -72,7 +74,7 @@ def read_sen3(path: str | Path, bands: Collection[str] = channels.NAMES) -> xr.D
     """
     folder = product_folder(path)
     files = band_files(folder)
-    _warn_of_missing_bands(folder, [name for name in bands if name not in files])
+    missing = [name for name in bands if name not in files]
     files = {name: file for name, file in files.items() if name in bands}
     if not files:
         raise InputError(
@@ -81,6 +83,7 @@ def read_sen3(path: str | Path, bands: Collection[str] = channels.NAMES) -> xr.D
         )
     name, grid, attributes = _identify(folder, files)
     coordinates = _coordinates(folder, grid)
+    _warn_of_missing_bands(folder, missing, coordinates.get("solar_zenith_angle"))
     flags, unfilled = read_flags(folder, grid)
     scene_bands = _bands(folder, files, grid, coordinates.get("solar_zenith_angle"), name)
     for values in scene_bands.values():
@@ -131,15 +134,16 @@ def _not_a_product(path: Path, found: str) -> str:
     )
 
 
-def _warn_of_missing_bands(folder: Path, missing: Collection[str]) -> None:
-    if missing:
-        night = set(missing) == set(channels.REFLECTANCE_NAMES)
-        logger.warning(
-            "%s holds no %s%s.",
-            folder.name,
-            ", ".join(missing),
-            "; that is normal at night" if night else "",
-        )
+def _warn_of_missing_bands(
+    folder: Path, missing: Collection[str], solar_zenith_deg: FloatArray | None
+) -> None:
+    """Name the bands that are not there, unless it is night and they never are."""
+    dark = solar_zenith_deg is not None and np.nanmin(solar_zenith_deg) >= NIGHT_SOLAR_ZENITH_DEG
+    expected = channels.THERMAL_NAMES if dark else channels.NAMES
+    if surprising := [name for name in missing if name in expected]:
+        logger.warning("%s holds no %s.", folder.name, ", ".join(surprising))
+    elif missing:
+        logger.info("%s is a night scene, without %s.", folder.name, ", ".join(missing))
 
 
 def _identify(
