@@ -144,6 +144,39 @@ def test_the_reference_command_line(tmp_path: Path) -> None:
     assert "no configuration file" in done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of POSIX")
+@pytest.mark.parametrize("word", ["predict", "simulate", "train", "benchmark"])
+def test_a_disk_that_fills_up_is_one_clear_line(word: str, data: Path, tmp_path: Path) -> None:
+    """No file may grow beyond 8 KiB here, so writing stops half way, as on a full disk."""
+    import resource
+
+    scene = next((data / "ssts").rglob("*.hdf"))
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"{{train_dir: {data}/one-day, inference_dir: {data}/ssts, output_dir: {tmp_path}/out, "
+        "data: {patch_size: 32, crop_size: 8}}"
+    )
+    arguments = {
+        "predict": [scene, "-o", tmp_path / "out" / "mask.nc"],
+        "simulate": [tmp_path / "out", "--scenes", 2, "--size", "64x80"],
+        "train": [data / "one-day", "-o", tmp_path / "out", *TINY],
+        "benchmark": ["--config", config],
+    }[word]
+    done = subprocess.run(
+        [sys.executable, "-m", "slstr_cloudmask", word, *map(str, arguments)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "500"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)),
+    )
+    assert done.returncode == 2, done.stderr
+    assert "File too large. Nothing was left behind" in done.stderr
+    assert "Traceback" not in done.stderr
+    left = [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert set(left) <= {"manifest.json", "mlperf.log"}
+
+
 @pytest.mark.slow
 def test_the_command_trains_on_two_processes(data: Path, model: Path, tmp_path: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]

@@ -5,6 +5,9 @@
 
 The block writes to a temporary neighbour, which takes the final name only when the block ends
 well; otherwise it is removed. A folder works like a file: make it at ``temporary`` and fill it.
+
+HDF5 does not survive a disk that fills up under it, so such files are made in memory and written
+with ``write_bytes``.
 """
 
 import shutil
@@ -69,6 +72,12 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         for parent in new_parents:
             with suppress(OSError):  # one that holds something stays
                 parent.rmdir()
+
+
+def write_bytes(path: Path, content: bytes | memoryview, *, overwrite: bool = False) -> None:
+    """Write a file that was made in memory, whole or not at all; errors as `replacing`."""
+    with replacing(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(content)
 
 
 def _move(temporary: Path, path: Path) -> None:

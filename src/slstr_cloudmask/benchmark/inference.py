@@ -3,6 +3,7 @@
 A scene that cannot be read is named and passed over; it never takes the others with it.
 """
 
+import io
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from slstr_cloudmask.atomic import replacing
+from slstr_cloudmask.atomic import write_bytes
 from slstr_cloudmask.detectors import Detector
 from slstr_cloudmask.detectors.network import Network
 from slstr_cloudmask.errors import CloudMaskError, MissingLabelError
@@ -182,10 +183,9 @@ def reference_writer(folder: Path, *, overwrite: bool) -> MaskWriter:
     """
 
     def write(name: str, masked: Masked) -> None:
-        with (
-            replacing(folder / f"{name}.h5", overwrite=overwrite) as temporary,
-            h5py.File(temporary, "w") as file,
-        ):
+        content = io.BytesIO()
+        with h5py.File(content, "w") as file:
             file["mask"] = masked.probability[np.newaxis, :, :, np.newaxis].astype(np.float32)
+        write_bytes(folder / f"{name}.h5", content.getbuffer(), overwrite=overwrite)
 
     return write

@@ -20,8 +20,10 @@ def demo(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for scenes, model, masks and page.")
     ] = Path("demo"),
-    scenes: Annotated[int, typer.Option(help="Simulated scenes, a fifth of them for scores.")] = 80,
-    epochs: Annotated[int, typer.Option(help="Epochs of training.")] = 16,
+    scenes: Annotated[
+        int, typer.Option(help="Simulated scenes, a fifth of them for scores.")
+    ] = 200,
+    epochs: Annotated[int, typer.Option(help="Epochs of training.")] = 8,
     device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,
 ) -> None:

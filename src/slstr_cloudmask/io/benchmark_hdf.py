@@ -10,6 +10,7 @@ value: pixels outside the swath are 0 in everything, and so are reflectances at 
 turns those zeros into NaN; writing turns NaN into 0. Simulated files also hold ``truth``.
 """
 
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from slstr_cloudmask import channels
-from slstr_cloudmask.atomic import replacing
+from slstr_cloudmask.atomic import check_output, write_bytes
 from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
 from slstr_cloudmask.io.hdf_layers import FlagArray, FloatLayers, opened, read_bands, read_flags
 from slstr_cloudmask.io.product_name import parse_product_name
@@ -176,8 +177,10 @@ def write_scene(path: str | Path, scene: xr.Dataset, *, overwrite: bool = False)
             f"Cannot write {path}: expected at least one of {', '.join(channels.THERMAL_NAMES)}, "
             "without which every pixel of this layout counts as empty."
         )
+    check_output(Path(path), overwrite=overwrite)
     refs = _stack(scene, channels.REFLECTANCE_NAMES)
-    with replacing(Path(path), overwrite=overwrite) as temporary, h5py.File(temporary, "w") as file:
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
         file["refs"] = refs
         file["bts"] = _stack(scene, channels.THERMAL_NAMES)
         file["rads"] = _radiances(scene, refs)
@@ -187,6 +190,7 @@ def write_scene(path: str | Path, scene: xr.Dataset, *, overwrite: bool = False)
                 fill = UNKNOWN if layer == "truth" else 0
                 values = np.where(seen, scene[name].values, fill).astype(np.uint8)
                 file[layer] = values[..., np.newaxis]
+    write_bytes(Path(path), content.getbuffer(), overwrite=overwrite)
 
 
 def _mark_missing(refs: FloatLayers, bts: FloatLayers) -> BoolArray:

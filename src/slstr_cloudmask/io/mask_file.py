@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from slstr_cloudmask.atomic import replacing
+from slstr_cloudmask.atomic import check_output, write_bytes
 from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
 
 VARIABLES = ("cloud_probability", "cloud_mask", "regime")
@@ -46,9 +46,10 @@ def write_mask(mask: xr.Dataset, path: str | Path, overwrite: bool = False) -> N
     if missing:
         found = ", ".join(map(str, mask.data_vars)) or "nothing"
         raise InputError(f"This is no mask: expected {', '.join(VARIABLES)}, found {found}.")
+    check_output(Path(path), overwrite=overwrite)
     writable = _writable(mask)
-    with replacing(Path(path), overwrite=overwrite) as temporary:
-        writable.to_netcdf(temporary, engine="h5netcdf", encoding=_encoding(writable))
+    content = writable.to_netcdf(engine="h5netcdf", encoding=_encoding(writable))
+    write_bytes(Path(path), content, overwrite=overwrite)
 
 
 def read_mask(path: str | Path) -> xr.Dataset:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from slstr_cloudmask import __version__
 from slstr_cloudmask.atomic import replacing
@@ -88,7 +88,7 @@ def save_model(
     weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
     with replacing(folder, overwrite=overwrite) as temporary:
         temporary.mkdir()
-        save_file(weights, temporary / WEIGHTS_NAME)
+        (temporary / WEIGHTS_NAME).write_bytes(save(weights))
         (temporary / CONFIG_NAME).write_text(config.model_dump_json(indent=2) + "\n")
 
 

@@ -1,12 +1,13 @@
 """A run as it stands after an epoch, on disk: tensors and plain values, opened safely."""
 
+import io
 import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from slstr_cloudmask.atomic import replacing
+from slstr_cloudmask.atomic import write_bytes
 from slstr_cloudmask.errors import BrokenFileError, ConfigError
 
 
@@ -22,8 +23,9 @@ def save_checkpoint(path: Path, identity: dict[str, Any], content: dict[str, Any
     content
         Tensors and plain values.
     """
-    with replacing(path, overwrite=True) as temporary:
-        torch.save({"identity": identity, **content}, temporary)
+    buffer = io.BytesIO()
+    torch.save({"identity": identity, **content}, buffer)
+    write_bytes(path, buffer.getbuffer(), overwrite=True)
 
 
 def load_checkpoint(path: Path, identity: dict[str, Any], device: torch.device) -> dict[str, Any]:

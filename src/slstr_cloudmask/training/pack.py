@@ -256,8 +256,8 @@ def _write_patches(
                 logger.warning("Skipped %s: %s", path.name, error)
                 skipped[path.name] = error
                 continue
-            x_KPPC.tofile(inputs)
-            label_KPP.tofile(labels)
+            inputs.write(x_KPPC.data)
+            labels.write(label_KPP.data)
             scenes.append(PackedScene(name=path.name, first=first, count=len(label_KPP)))
             first += len(label_KPP)
     if not scenes:
