@@ -46,6 +46,14 @@ def test_what_exists_is_kept(tmp_path: Path) -> None:
     assert path.read_text() == "old"
 
 
+def test_what_a_killed_process_leaves_is_hidden_and_has_another_name(tmp_path: Path) -> None:
+    with replacing(tmp_path / "S3A_scene.hdf") as temporary:
+        temporary.touch()
+        assert list(tmp_path.rglob("S3*.hdf")) == []
+        assert all(name.startswith(".") for name in leftovers(tmp_path))
+        assert temporary.suffix == ".hdf"
+
+
 def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     for content in ("old", "new"):

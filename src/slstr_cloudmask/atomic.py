@@ -55,7 +55,8 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name[:64]}.", dir=path.parent))
-        temporary = scratch / path.name
+        # Another name, so that what a killed process leaves is never taken for the real thing.
+        temporary = scratch / f"new{path.suffix}"
         yield temporary
         _move(temporary, path)
     except OSError as error:
