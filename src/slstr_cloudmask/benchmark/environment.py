@@ -54,17 +54,20 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    """Return the commit of the source tree that runs, or ``None`` where there is none."""
-    here = Path(__file__).parent
+    """Return the commit of the source tree that runs, or ``None`` where it is no checkout."""
+    here = Path(__file__)
     try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
+        # Installed into another project's environment, this file is not tracked there.
+        _git("ls-files", "--error-unmatch", here.name, folder=here.parent)
+        return _git(
+            "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*", folder=here.parent
         )
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def _git(*arguments: str, folder: Path) -> str:
+    answer = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+    )
     return answer.stdout.strip()

@@ -58,9 +58,24 @@ def _options(
     """
     first = os.environ.get("RANK", "0") == "0"
     level = logging.DEBUG if verbose else logging.WARNING if quiet or not first else logging.INFO
-    handler = RichHandler(console=CONSOLE, show_time=False, show_path=False, markup=False)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
+    handler: logging.Handler = logging.StreamHandler()  # whole lines in a file or a pipe
+    if CONSOLE.is_terminal:
+        handler = RichHandler(
+            console=CONSOLE, show_time=False, show_level=False, show_path=False, markup=False
+        )
+    handler.setFormatter(_Formatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("slstr_cloudmask").setLevel(level)
+
+
+class _Formatter(logging.Formatter):
+    """The message alone, but for warnings and worse."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = super().format(record)
+        if record.levelno < logging.WARNING:
+            return message
+        return f"{record.levelname.lower()}: {message}"
 
 
 def main() -> None:

@@ -19,25 +19,27 @@ COLUMNS = {
 }
 
 
-TABLE_WIDTH = 132  # at which no number is cut
+FULL_WIDTH = 132  # at which no number is cut
+NARROW = ("accuracy", "f1", "kuipers", "cloud_fraction_bias", "published_accuracy")
 
 
 def print_scores(rows: Iterable[dict[str, Any]]) -> None:
     """Print score rows to stdout: one table for each label, a block for each part of day."""
+    console = Console() if Console().is_terminal else Console(width=FULL_WIDTH)
+    columns = tuple(COLUMNS) if console.width >= FULL_WIDTH else NARROW
     tables: dict[str, Table] = {}
     previous: dict[str, str] = {}
     for row in rows:
         label = row["label"]
         if label not in tables:
-            tables[label] = _empty_table(row["meaning"])
+            tables[label] = _empty_table(row["meaning"], columns)
         if previous.get(label, row["part"]) != row["part"]:
             tables[label].add_section()
         previous[label] = row["part"]
-        values = [_number(row[name], signed=name.endswith("bias")) for name in COLUMNS]
+        values = [_number(row[name], signed=name.endswith("bias")) for name in columns]
         spread = _number(row["accuracy_scene_sd"])
         cells = [row["part"], str(row["scenes"]), row["mask"], values[0], spread, *values[1:]]
         tables[label].add_row(*cells, style="bold" if row["mask"] == "network" else None)
-    console = Console(width=max(Console().width, TABLE_WIDTH))  # wrapped by a narrow terminal
     for table in tables.values():
         console.print(table)
     console.print(
@@ -47,11 +49,11 @@ def print_scores(rows: Iterable[dict[str, Any]]) -> None:
     )
 
 
-def _empty_table(title: str) -> Table:
+def _empty_table(title: str, columns: tuple[str, ...]) -> Table:
     table = Table(title=title[0].upper() + title[1:], title_justify="left", title_style="bold")
     for name in ("part", "scenes", "mask"):
         table.add_column(name, justify="right" if name == "scenes" else "left", no_wrap=True)
-    headers = list(COLUMNS.values())
+    headers = [COLUMNS[name] for name in columns]
     for name in (headers[0], "sd", *headers[1:]):
         table.add_column(name, justify="right", no_wrap=True)
     return table
