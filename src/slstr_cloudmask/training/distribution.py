@@ -104,5 +104,6 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield ranks
+        ranks.wait()  # one that leaves early would break the connections of the others
     finally:
         distributed.destroy_process_group()
