@@ -59,8 +59,11 @@ def write_product(
     empty: bool = False,
     odd: bool = False,
     quality: bool = True,
+    shift: tuple[int, int] = (0, 0),
 ) -> Path:
     """Write a product and return its folder.
+
+    The 500 m grid begins ``shift`` rows and columns of 500 m before the 1 km grid.
 
     Brightness temperature is 283.73 K + 1 K for each row, radiance is 10 mW m-2 sr-1 nm-1 and
     solar irradiance 1000 mW m-2 nm-1 in every band, but for the pixels that `bt_counts` and
@@ -73,7 +76,7 @@ def write_product(
         if band in THERMAL:
             _write_thermal(folder, band, empty)
         else:
-            _write_radiance(folder, band, empty, odd)
+            _write_radiance(folder, band, empty, odd, shift)
             if quality:
                 _write_quality(folder, band)
     shape = (ROWS, TIE_COLUMNS)
@@ -126,7 +129,9 @@ def _write_thermal(folder: Path, band: str, empty: bool) -> None:
     )
 
 
-def _write_radiance(folder: Path, band: str, empty: bool, odd: bool) -> None:
+def _write_radiance(
+    folder: Path, band: str, empty: bool, odd: bool, shift: tuple[int, int]
+) -> None:
     counts, exceptions = radiance_counts(odd)
     if empty:
         counts[:], exceptions[:] = FILL, 128
@@ -136,6 +141,7 @@ def _write_radiance(folder: Path, band: str, empty: bool, odd: bool) -> None:
         {f"{band}_radiance_an": counts, f"{band}_exception_an": exceptions},
         {f"{band}_radiance_an": packing, f"{band}_exception_an": flags(EXCEPTIONS, np.uint8)},
         resolution_m=500,
+        shift=shift,
     )
 
 
@@ -190,14 +196,15 @@ def write_file(
     *,
     resolution_m: int = 1000,
     tie: bool = False,
+    shift: tuple[int, int] = (0, 0),
 ) -> None:
     """Write one file of a product, with the global attributes that place its grid."""
     factor = 1000 // resolution_m
     with h5py.File(path, "w") as file:
         file.attrs["product_name"] = np.bytes_(path.parent.name)
         file.attrs["start_time"] = np.bytes_("2019-10-01T11:32:21.123456Z")
-        file.attrs["track_offset"] = np.array([1 if tie else 16 * factor], np.int32)
-        file.attrs["start_offset"] = np.array([START_OFFSET * factor], np.int32)
+        file.attrs["track_offset"] = np.array([1 if tie else 16 * factor + shift[1]], np.int32)
+        file.attrs["start_offset"] = np.array([START_OFFSET * factor - shift[0]], np.int32)
         across_m = 16000 if tie else resolution_m
         file.attrs["resolution"] = np.bytes_(f"[ {across_m} {resolution_m} ]")
         for name, values in variables.items():

@@ -9,9 +9,11 @@ import xarray as xr
 
 from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
 from slstr_cloudmask.io import open_scene
+from slstr_cloudmask.io.geolocation import Grid
 from slstr_cloudmask.io.product_info import describe_product
-from slstr_cloudmask.io.radiometry import halve, sun_distance_au
+from slstr_cloudmask.io.radiometry import sun_distance_au, to_kilometre
 from slstr_cloudmask.io.sen3 import read_sen3
+from slstr_cloudmask.io.sen3_file import ProductFile
 from slstr_cloudmask.scene import Regime, bands_missing, decode_flag, label, regime, valid_pixels
 from tests.sen3_product import NAME, NAME_005, THERMAL, write_product
 from tests.test_geolocation import REAL, needs_real_product
@@ -65,8 +67,64 @@ def test_odd_500_m_grid_is_read(tmp_path: Path) -> None:
 
 def test_half_empty_blocks_average_what_there_is() -> None:
     values = np.array([[1, 3, 8], [np.nan, np.nan, np.nan], [5, 5, np.nan]])
+    fine, coarse = Grid(3, 3, 2, 4, 500, 500), Grid(2, 2, 1, 2, 1000, 1000)
 
-    np.testing.assert_array_equal(halve(values), [[2, 8], [5, np.nan]])
+    np.testing.assert_array_equal(to_kilometre(values, fine, coarse), [[2, 8], [5, np.nan]])
+
+
+def _number_pixels(product: Path) -> None:
+    """Make the radiance of S1 20 in row 0 and 2 more in each later row, and the column's number."""
+    with h5py.File(product / "S1_radiance_an.nc", "r+") as file:
+        rows, columns = np.indices(file["S1_radiance_an"].shape)
+        file["S1_radiance_an"][...] = 100 * (20 + 2 * rows + columns)
+        file["S1_exception_an"][...] = 0
+
+
+@pytest.mark.parametrize("bands", [("S1", "S8"), ("S1",)])
+@pytest.mark.parametrize(
+    ("shift", "first"),
+    [
+        # Pixel (0, 0) has the rows 0 and 1 and the columns 0 and 1: 20 + 2 * .5 + .5.
+        ((0, 0), 21.5),
+        # Rows 1 and 2: 20 + 2 * 1.5 + .5.
+        ((1, 0), 23.5),
+        # Columns 1 and 2: 20 + 2 * .5 + 1.5.
+        ((0, 1), 22.5),
+        ((1, 1), 24.5),
+    ],
+)
+def test_500_m_pixels_go_where_the_offsets_say(
+    tmp_path: Path, shift: tuple[int, int], first: float, bands: tuple[str, ...]
+) -> None:
+    product = write_product(tmp_path, bands=bands, shift=shift)
+    _number_pixels(product)
+
+    scene = read_sen3(product)
+
+    # R = pi L / (1000 * 0.5); a 1 km row further is 4 more, a column 2.
+    radiance = scene["S1"].values * 500 / np.pi
+    rows, columns = np.indices((3, 29))
+    np.testing.assert_allclose(radiance[:3, :29], first + 4 * rows + 2 * columns, rtol=1e-5)
+    # Of the last row's pixels only the first half is there, where the grid began before.
+    assert radiance[3, 0] == pytest.approx(first + 12 - shift[0], rel=1e-5)
+
+
+def test_500_m_grid_that_begins_later_leaves_the_first_row_half_empty(tmp_path: Path) -> None:
+    product = write_product(tmp_path, shift=(-1, 0))
+    _number_pixels(product)
+
+    radiance = read_sen3(product)["S1"].values * 500 / np.pi
+
+    # Row 0 has row 0 alone: 20 + .5. Row 1 has the rows 1 and 2.
+    np.testing.assert_allclose(radiance[:2, 0], [20.5, 23.5], rtol=1e-5)
+
+
+@pytest.mark.parametrize("shift", [(6, 0), (-6, 0), (0, 6)])
+def test_500_m_grid_elsewhere_is_named(tmp_path: Path, shift: tuple[int, int]) -> None:
+    product = write_product(tmp_path, shift=shift)
+
+    with pytest.raises(BrokenFileError, match=r"S1_radiance_an\.nc does not fit .* 1 km grid"):
+        read_sen3(product)
 
 
 def test_fill_and_unfilled_pixels_are_no_data_whatever_else_is_said(product: Path) -> None:
@@ -389,3 +447,21 @@ def test_real_product() -> None:
     # Documented over all pixels, 96.3 % of which are valid.
     assert clouds["cloud"]["thin_cirrus"] == pytest.approx(0.141 / 0.963, abs=0.001)
     assert clouds["summary_cloud"] == pytest.approx(0.1698, abs=0.001)
+
+
+@needs_real_product
+@pytest.mark.parametrize("meaning", ["gross_cloud", "thin_cirrus"])
+def test_500_m_flags_of_a_real_product_average_to_those_of_1_km(meaning: str) -> None:
+    assert REAL is not None
+    with ProductFile(REAL / "flags_in.nc") as file:
+        grid, mask = file.grid("cloud_in"), file.flag_masks("cloud_in")[meaning]
+        coarse = (file.unsigned("cloud_in") & mask) != 0
+    with ProductFile(REAL / "flags_an.nc") as file:
+        fine, mask = file.grid("cloud_an"), file.flag_masks("cloud_an")[meaning]
+        bits = ((file.unsigned("cloud_an") & mask) != 0).astype(np.float32)
+
+    # A thermal test's result at 500 m is that of the 1 km pixel around it.
+    difference = to_kilometre(bits, fine, grid) - coarse
+    assert np.abs(difference[:-1]).max() == 0
+    blind = Grid(fine.rows, fine.columns, fine.track_offset, 2 * grid.start_offset, 500, 500)
+    assert np.abs(to_kilometre(bits, blind, grid) - coarse).mean() > 0.001

@@ -12,8 +12,9 @@ Positions are interpolated as unit vectors and zenith angles as cosines. Both ar
 everywhere on the globe, where degrees jump at the anti-meridian, the poles and the zenith.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,24 @@ def tie_positions(image: Grid, tie: Grid) -> TiePositions:
     columns = (np.arange(image.columns) - image.track_offset) * (image.across_m / tie.across_m)
     rows = (np.arange(image.rows) + image.start_offset) * (image.along_m / tie.along_m)
     return TiePositions(rows - tie.start_offset, columns + tie.track_offset)
+
+
+def first_pixel(fine: Grid, grid: Grid) -> tuple[int, int]:
+    """Find the first row and column of 500 m in pixel (0, 0) of the 1 km grid.
+
+    They are not always 0: where the rows begin at 20437 (1 km) and 40873 (500 m), rows 1 and 2
+    belong to the 1 km row 0.
+    """
+    row = round(2 * grid.start_offset - fine.start_offset)
+    return row, round(fine.track_offset - 2 * grid.track_offset)
+
+
+def coarser(fine: Grid) -> Grid:
+    """Make the 1 km grid that belongs to a grid of 500 m; it begins inside of that."""
+    start_offset, track_offset = math.ceil(fine.start_offset / 2), math.floor(fine.track_offset / 2)
+    grid = Grid(0, 0, track_offset, start_offset, fine.across_m * 2, fine.along_m * 2)
+    top, left = first_pixel(fine, grid)
+    return replace(grid, rows=(fine.rows - top + 1) // 2, columns=(fine.columns - left + 1) // 2)
 
 
 def interpolate(tie_values: npt.ArrayLike, positions: TiePositions) -> FloatArray:

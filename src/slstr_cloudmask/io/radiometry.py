@@ -1,7 +1,9 @@
 """From the radiances of a product to reflectances on the 1 km grid.
 
 irradiance = solar_irradiance(folder, channel, start)
-reflectance = radiance_to_reflectance(halve(radiance), irradiance, solar_zenith_deg)
+reflectance = radiance_to_reflectance(
+    to_kilometre(radiance, fine_grid, grid), irradiance, solar_zenith_deg
+)
 
 The factor for the distance from the Sun is in the irradiance, not in the reflectance.
 """
@@ -15,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slstr_cloudmask.channels import Channel
+from slstr_cloudmask.io.geolocation import Grid, first_pixel
 from slstr_cloudmask.io.sen3_file import ProductFile
 
 logger = logging.getLogger(__name__)
@@ -49,22 +52,29 @@ def radiance_to_reflectance(
     return (np.pi * radiance / (irradiance * cosine)).astype(np.float32)
 
 
-def halve(values: FloatArray) -> FloatArray:
+def to_kilometre(values: FloatArray, fine: Grid, grid: Grid) -> FloatArray:
     """Average 2 x 2 pixels of 500 m to one of 1 km, over those that are valid.
 
     Parameters
     ----------
     values
-        (rows, columns), NaN = no data; an odd last row or column counts as a half-empty block.
+        (rows, columns) on ``fine``, NaN = no data.
+    fine
+        Where the 500 m grid lies; it may begin half a 1 km pixel before or after the other.
+    grid
+        The 1 km grid that is wanted.
 
     Returns
     -------
     numpy.ndarray
-        (ceil(rows / 2), ceil(columns / 2)), NaN where none of the four is valid.
+        (rows, columns) of ``grid``, NaN where none of the four is valid.
     """
-    rows, columns = values.shape
-    values = np.pad(values, ((0, rows % 2), (0, columns % 2)), constant_values=np.nan)
-    corners = [values[row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    top, left = first_pixel(fine, grid)
+    aligned = np.full((2 * grid.rows, 2 * grid.columns), np.nan, values.dtype)
+    inside = values[max(top, 0) : top + 2 * grid.rows, max(left, 0) : left + 2 * grid.columns]
+    down, across = max(-top, 0), max(-left, 0)
+    aligned[down : down + inside.shape[0], across : across + inside.shape[1]] = inside
+    corners = [aligned[row::2, column::2] for row in (0, 1) for column in (0, 1)]
     valid = [np.isfinite(corner) for corner in corners]
     count = np.sum(valid, axis=0, dtype=np.float32)
     total = sum(np.where(ok, corner, 0) for ok, corner in zip(valid, corners, strict=True))

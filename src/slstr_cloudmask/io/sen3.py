@@ -18,15 +18,16 @@ import numpy.typing as npt
 import xarray as xr
 
 from slstr_cloudmask import channels
-from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
+from slstr_cloudmask.errors import InputError, MissingFileError
 from slstr_cloudmask.io.geolocation import (
     Grid,
+    coarser,
     interpolate_position,
     interpolate_zenith,
     tie_positions,
 )
 from slstr_cloudmask.io.product_name import EXAMPLE, MANIFEST, ProductName, parse_product_name
-from slstr_cloudmask.io.radiometry import halve, radiance_to_reflectance, solar_irradiance
+from slstr_cloudmask.io.sen3_bands import read_bands
 from slstr_cloudmask.io.sen3_file import ProductFile, fit_to_grid
 from slstr_cloudmask.io.sen3_flags import read_flags
 from slstr_cloudmask.scene import build_scene
@@ -35,12 +36,6 @@ logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
-# Exceptions with which a stored value is still good for cloud screening: a pixel that repeats its
-# neighbour (pixel_absent), one at the upper end of the range (saturation), and one outside the
-# range of the calibration (invalid_radiance). The last is every S7 above 305 K: in baseline 004
-# the value is stored and agrees with the fire channel F1 to 0.4 K up to 311 K, in baseline 002 it
-# is fill. Whatever else is set means that nothing was measured.
-USABLE_EXCEPTIONS = ("pixel_absent", "saturation", "invalid_radiance")
 # From this baseline collection on, the radiances are distributed with the vicarious adjustment
 # applied (EUMETSAT, new processing baseline for Sentinel-3 SLSTR Level 1).
 FIRST_ADJUSTED_BASELINE = 5
@@ -85,7 +80,7 @@ def read_sen3(path: str | Path, bands: Collection[str] = channels.NAMES) -> xr.D
     coordinates = _coordinates(folder, grid)
     _warn_of_missing_bands(folder, missing, coordinates.get("solar_zenith_angle"))
     flags, unfilled = read_flags(folder, grid)
-    scene_bands = _bands(folder, files, grid, coordinates.get("solar_zenith_angle"), name)
+    scene_bands = read_bands(folder, files, grid, coordinates.get("solar_zenith_angle"), name)
     for values in scene_bands.values():
         values[unfilled] = np.nan
     return build_scene(scene_bands, coordinates=coordinates, flags=flags, attributes=attributes)
@@ -155,21 +150,10 @@ def _identify(
     with ProductFile(files[band]) as file:
         grid, attributes = file.grid(variable), file.attributes()
     if band in channels.REFLECTANCE_NAMES:
-        grid = _coarser(grid)
+        grid = coarser(grid)
     original = str(attributes.get("product_name", "")).strip()
     name = parse_product_name(folder) or parse_product_name(original or folder.name)
     return name, grid, _scene_attributes(folder, name, attributes)
-
-
-def _coarser(grid: Grid) -> Grid:
-    return Grid(
-        rows=(grid.rows + 1) // 2,
-        columns=(grid.columns + 1) // 2,
-        track_offset=grid.track_offset / 2,
-        start_offset=grid.start_offset / 2,
-        across_m=grid.across_m * 2,
-        along_m=grid.along_m * 2,
-    )
 
 
 def _scene_attributes(
@@ -190,47 +174,6 @@ def _scene_attributes(
         "baseline": name.baseline,
         "radiometry": "adjusted" if adjusted else "as_distributed",
     }
-
-
-def _bands(
-    folder: Path,
-    files: dict[str, Path],
-    grid: Grid,
-    solar_zenith_deg: FloatArray | None,
-    name: ProductName | None,
-) -> dict[str, FloatArray]:
-    bands: dict[str, FloatArray] = {}
-    dark = [band for band in files if band in channels.REFLECTANCE_NAMES]
-    if dark and solar_zenith_deg is None:
-        raise BrokenFileError(
-            f"{folder} holds no geometry_tn.nc, and without the solar zenith angle in it "
-            f"{', '.join(dark)} cannot be turned into reflectance. Download the product again."
-        )
-    for band, path in files.items():
-        values = _measured(path)
-        if band in channels.REFLECTANCE_NAMES and solar_zenith_deg is not None:
-            channel = channels.BY_NAME[band]
-            irradiance = solar_irradiance(folder, channel, name.start if name else None)
-            radiance = fit_to_grid(halve(values), grid, np.nan, path)
-            values = radiance_to_reflectance(radiance, irradiance, solar_zenith_deg)
-        bands[band] = fit_to_grid(values, grid, np.nan, path)
-    return bands
-
-
-def _measured(path: Path) -> FloatArray:
-    """Values of the one measurement in a band's file, NaN where nothing was measured."""
-    variable = path.stem
-    exception = variable.replace("_BT_", "_exception_").replace("_radiance_", "_exception_")
-    with ProductFile(path) as file:
-        values = file.unpacked(variable)
-        bits = file.raw(exception).view(np.uint8)
-        unusable = sum(
-            mask
-            for meaning, mask in file.flag_masks(exception).items()
-            if meaning not in USABLE_EXCEPTIONS
-        )
-    values[(bits & unusable) != 0] = np.nan
-    return values
 
 
 def _coordinates(folder: Path, grid: Grid) -> dict[str, FloatArray]:

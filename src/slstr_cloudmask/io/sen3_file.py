@@ -162,16 +162,21 @@ def fit_to_grid(values: Array, grid: Grid, fill: float, path: Path) -> Array:
     BrokenFileError
         They do.
     """
+    check_fit(values.shape, grid, path)
     missing = np.subtract((grid.rows, grid.columns), values.shape)
-    if np.abs(missing).max() > 1:
-        raise BrokenFileError(
-            f"{path} does not fit the product's 1 km grid: expected {grid.rows} rows and "
-            f"{grid.columns} columns, found {values.shape[0]} and {values.shape[1]}. "
-            "Download the product again."
-        )
     cut = values[: grid.rows, : grid.columns]
     edges = [(0, max(0, int(count))) for count in missing]
     return np.pad(cut, edges, constant_values=fill) if missing.any() else cut
+
+
+def check_fit(shape: tuple[int, ...], grid: Grid, path: Path) -> None:
+    """Refuse a size that differs from the grid's by more than one row or column."""
+    if np.abs(np.subtract((grid.rows, grid.columns), shape)).max() > 1:
+        raise BrokenFileError(
+            f"{path} does not fit the product's 1 km grid: expected {grid.rows} rows and "
+            f"{grid.columns} columns, found {shape[0]} and {shape[1]}. "
+            "Download the product again."
+        )
 
 
 def _plain(value: Any) -> Any:
