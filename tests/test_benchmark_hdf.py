@@ -24,7 +24,14 @@ from slstr_cloudmask.io.benchmark_hdf import (
     read_scene,
     write_scene,
 )
-from slstr_cloudmask.scene import build_scene, decode_flag, flag_variable, label
+from slstr_cloudmask.scene import (
+    Regime,
+    build_scene,
+    decode_flag,
+    flag_variable,
+    label,
+    regime,
+)
 
 NAME = (
     "S3A_SL_1_RBT____20191001T113221_20191001T113521_20210116T103011_0179_050_023_1980"
@@ -115,6 +122,46 @@ def test_six_zero_reflectances_are_darkness(tmp_path: Path) -> None:
 def test_night_has_no_reflectance_bands(tmp_path: Path) -> None:
     scene = read_scene(write_raw(tmp_path / NAME, refs=np.zeros((3, 4, 6), np.float32)))
     assert [name for name in channels.NAMES if name in scene] == ["S7", "S8", "S9"]
+    assert scene.attrs["illumination"] == "night"
+    assert (regime(scene) == Regime.NIGHT).all()
+    assert "illumination" not in read_scene(write_raw(tmp_path / NAME)).attrs
+
+
+def test_what_cannot_be_measured_is_no_data(tmp_path: Path) -> None:
+    refs, bts = np.full((3, 4, 6), 0.25), np.full((3, 4, 3), 280.0)
+    refs[0, 0, 1], refs[0, 1, 1], refs[0, 2, 1] = 3.4e38, -101, 1e300
+    bts[1, 0, 1], bts[1, 1, 1], bts[1, 2, 1] = 1000.5, 3.4e38, 1e300
+    scene = read_scene(write_raw(tmp_path / NAME, refs=refs, bts=bts))
+    np.testing.assert_array_equal(np.isnan(scene["S2"].values[0]), [True, True, True, False])
+    np.testing.assert_array_equal(np.isnan(scene["S8"].values[1]), [True, True, True, False])
+    assert np.isfinite(scene["S1"].values).all()
+    assert np.isfinite(scene["S7"].values).all()
+
+
+def test_infinities_are_written_as_no_data(tmp_path: Path) -> None:
+    values = np.array([[0.5, np.inf, -np.inf]])
+    scene = build_scene({"S1": values, "S8": values + 280})
+    write_scene(tmp_path / NAME, scene)
+    with h5py.File(tmp_path / NAME) as file:
+        np.testing.assert_array_equal(file["refs"][0, :, 0], [0.5, 0, 0])
+        np.testing.assert_array_equal(file["bts"][0, :, 1], [280.5, 0, 0])
+        assert np.isfinite(file["rads"][...]).all()
+
+
+@pytest.mark.parametrize("layer", ["refs", "bts", "bayes", "summary", "truth"])
+@pytest.mark.parametrize("kind", ["group", "external", "soft", "type"])
+def test_a_layer_that_is_no_data_set_is_named(tmp_path: Path, layer: str, kind: str) -> None:
+    path = write_raw(tmp_path / NAME, **{layer: None})
+    with h5py.File(path, "r+") as file:
+        if kind == "group":
+            file.create_group(layer)
+        elif kind == "type":
+            file[layer] = np.dtype("f4")
+        else:
+            link = h5py.ExternalLink("gone.hdf", "/x") if kind == "external" else "/gone"
+            file[layer] = link if kind == "external" else h5py.SoftLink(str(link))
+    with pytest.raises(BrokenFileError, match=rf"expected a data set '{layer}'"):
+        read_scene(path)
 
 
 def test_any_bit_is_cloud_and_bits_have_names(tmp_path: Path) -> None:
@@ -191,6 +238,14 @@ def test_scenes_are_found_sorted_at_any_depth(tmp_path: Path) -> None:
         write_raw(tmp_path / name)
     found = [path.relative_to(tmp_path).as_posix() for path in find_scenes(tmp_path)]
     assert found == ["one-day/day/S3A_z.hdf", "one-day/day/S3B_a.hdf", "one-day/night/S3A_b.hdf"]
+
+
+def test_what_is_hidden_is_not_found(tmp_path: Path) -> None:
+    root = tmp_path / ".data"  # what lies above the folder does not matter
+    write_raw(root / "day" / "S3A_a.hdf")
+    for name in (".partial/S3A_b.hdf", "day/.old/deep/S3A_c.hdf"):
+        write_raw(root / name)
+    assert find_scenes(root) == [root / "day" / "S3A_a.hdf"]
 
 
 def test_no_scene_says_what_was_expected(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ turns those zeros into NaN; writing turns NaN into 0. Simulated files also hold 
 """
 
 import io
-import math
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,18 @@ import xarray as xr
 from slstr_cloudmask import channels
 from slstr_cloudmask.atomic import check_output, write_bytes
 from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
-from slstr_cloudmask.io.hdf_layers import FlagArray, FloatLayers, opened, read_bands, read_flags
+from slstr_cloudmask.io.hdf_layers import (
+    FlagArray,
+    mark_missing,
+    opened,
+    radiances,
+    read_bands,
+    read_flags,
+    stack_bands,
+)
 from slstr_cloudmask.io.product_name import parse_product_name
 from slstr_cloudmask.scene import (
     UNKNOWN,
-    BoolArray,
     Regime,
     build_scene,
     flag_variable,
@@ -53,7 +59,8 @@ def find_scenes(root: str | Path) -> list[Path]:
     Returns
     -------
     list of pathlib.Path
-        Files ``S3*.hdf`` at any depth, sorted by their path relative to ``root``.
+        Files ``S3*.hdf`` at any depth, sorted by their path relative to ``root``. Hidden ones, and
+        those in hidden folders, are left out: a process that was killed can leave them.
 
     Raises
     ------
@@ -70,7 +77,12 @@ def find_scenes(root: str | Path) -> list[Path]:
         raise MissingFileError(
             f"Expected a folder of scenes at {folder}, found {found}: {expected}."
         )
-    paths = [path for path in folder.rglob(PATTERN) if path.is_file()]
+    paths = [
+        path
+        for path in folder.rglob(PATTERN)
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
     if not paths:
         raise MissingFileError(
             f"Found no scene in {folder}: expected {expected}. "
@@ -93,9 +105,10 @@ def read_scene(path: str | Path, *, labels: bool = True) -> xr.Dataset:
     -------
     xarray.Dataset
         A Scene of shape (rows, columns). A pixel whose three brightness temperatures are all
-        missing (0, negative or not finite) has no data: NaN in every band, 255 in every flag. A
-        pixel whose six reflectances are all 0 has no sunlight: NaN in them; the reflectance bands
-        are absent where no pixel has any.
+        missing (0, negative, not finite or above 1000 K) has no data: NaN in every band, 255 in
+        every flag. A reflectance beyond -100 to 100 is missing. A pixel whose six reflectances
+        are all 0 has no sunlight: NaN in them. Where no pixel has any, the reflectance bands are
+        absent, and the attribute ``illumination`` is ``night``.
 
     Raises
     ------
@@ -116,10 +129,13 @@ def read_scene(path: str | Path, *, labels: bool = True) -> xr.Dataset:
                 f"found {refs.shape[1:]} and {bts.shape[1:]}."
             )
         flags = read_flags(file, bts.shape[1:], path) if labels else {}
-    seen = _mark_missing(refs, bts)
+    seen = mark_missing(refs, bts)
     bands: dict[str, npt.ArrayLike] = dict(zip(channels.THERMAL_NAMES, bts, strict=True))
+    attributes = _attributes(path)
     if np.isfinite(refs).any():
         bands |= dict(zip(channels.REFLECTANCE_NAMES, refs, strict=True))
+    else:
+        attributes["illumination"] = "night"
     for values in flags.values():
         values[~seen] = UNKNOWN
     try:
@@ -127,7 +143,7 @@ def read_scene(path: str | Path, *, labels: bool = True) -> xr.Dataset:
             {name: bands[name] for name in channels.NAMES if name in bands},
             flags=_flag_variables(flags),
             truth=flags.get("truth"),
-            attributes=_attributes(path),
+            attributes=attributes,
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
@@ -178,12 +194,12 @@ def write_scene(path: str | Path, scene: xr.Dataset, *, overwrite: bool = False)
             "without which every pixel of this layout counts as empty."
         )
     check_output(Path(path), overwrite=overwrite)
-    refs = _stack(scene, channels.REFLECTANCE_NAMES)
+    refs = stack_bands(scene, channels.REFLECTANCE_NAMES)
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
         file["refs"] = refs
-        file["bts"] = _stack(scene, channels.THERMAL_NAMES)
-        file["rads"] = _radiances(scene, refs)
+        file["bts"] = stack_bands(scene, channels.THERMAL_NAMES)
+        file["rads"] = radiances(scene, refs)
         seen = valid_pixels(scene)
         for layer, name in (("bayes", "bayes"), ("summary", "summary_cloud"), ("truth", "truth")):
             if name in scene:
@@ -191,17 +207,6 @@ def write_scene(path: str | Path, scene: xr.Dataset, *, overwrite: bool = False)
                 values = np.where(seen, scene[name].values, fill).astype(np.uint8)
                 file[layer] = values[..., np.newaxis]
     write_bytes(Path(path), content.getbuffer(), overwrite=overwrite)
-
-
-def _mark_missing(refs: FloatLayers, bts: FloatLayers) -> BoolArray:
-    """Put NaN where a band has no data, in place; return the pixels that were seen."""
-    # `not (x > 0)` is also true of NaN.
-    bts[~(bts > 0) | ~np.isfinite(bts)] = np.nan
-    seen = np.asarray(np.isfinite(bts).any(axis=0))
-    dark = (refs == 0).all(axis=0)
-    refs[~np.isfinite(refs)] = np.nan
-    refs[:, dark | ~seen] = np.nan
-    return seen
 
 
 def _flag_variables(flags: dict[str, FlagArray]) -> dict[str, xr.Variable]:
@@ -233,31 +238,3 @@ def _attributes(path: Path) -> dict[str, Any]:
             "baseline": name.baseline,
         }
     return attributes
-
-
-def _stack(scene: xr.Dataset, names: tuple[str, ...]) -> FloatLayers:
-    """Put bands side by side as (rows, columns, bands), 0 where there is no data."""
-    rows, columns = scene.sizes["rows"], scene.sizes["columns"]
-    stacked = np.zeros((rows, columns, len(names)), np.float32)
-    for index, name in enumerate(names):
-        if name in scene:
-            stacked[..., index] = np.nan_to_num(scene[name].values, nan=0.0)
-    return stacked
-
-
-def _radiances(scene: xr.Dataset, refs: FloatLayers) -> FloatLayers:
-    """Turn reflectances (rows, columns, 6) into radiances, mW m-2 sr-1 nm-1."""
-    irradiances = np.array(
-        [channels.BY_NAME[name].solar_irradiance for name in channels.REFLECTANCE_NAMES], np.float32
-    )
-    mu0: Any = np.float32(1)
-    if "solar_zenith_angle" in scene.coords:
-        zenith_deg = scene["solar_zenith_angle"].values
-        # Reflectances of the data set were made with cos = 1 where the sun is below the horizon
-        # (slstr-tools, image.py), so radiances go back by the same rule.
-        up = zenith_deg < 90
-        cosine = np.cos(np.radians(zenith_deg, dtype=np.float32))
-        mu0 = np.where(up, cosine, np.float32(1))[..., np.newaxis]
-    # L = R E0 cos(solar zenith) / pi: ESA, SLSTR Level-1 handbook, definition of reflectance.
-    radiances: FloatLayers = refs * irradiances * (mu0 / np.float32(math.pi))
-    return radiances

@@ -1,17 +1,24 @@
-"""The data sets inside a benchmark file, checked as they are read."""
+"""The data sets inside a benchmark file: checked as they are read, and made for writing."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 
+from slstr_cloudmask import channels
 from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
-from slstr_cloudmask.scene import UNKNOWN
+from slstr_cloudmask.scene import UNKNOWN, BoolArray
 
 FLAG_LAYERS = ("bayes", "summary", "truth")
+# Nothing on the Earth looks hotter, or brighter, to this instrument: such values are no data.
+HIGHEST_BT_KELVIN = 1000.0
+HIGHEST_REFLECTANCE = 100.0
 
 FloatLayers = npt.NDArray[np.float32]
 FlagArray = npt.NDArray[np.uint8]
@@ -50,17 +57,15 @@ def read_bands(file: h5py.File, name: str, count: int, path: Path) -> FloatLayer
     BrokenFileError
         No such data set, or one of another shape or without numbers.
     """
-    dataset = file.get(name)
-    if not isinstance(dataset, h5py.Dataset):
-        found = ", ".join(sorted(file)) or "nothing"
-        raise BrokenFileError(f"{path}: expected a data set {name!r}, found {found}.")
+    dataset = _dataset(file, name, path)
     if dataset.ndim != 3 or dataset.shape[2] != count or 0 in dataset.shape:
         raise BrokenFileError(
             f"{path}: expected {name} of shape (rows, columns, {count}), found {dataset.shape}."
         )
     if dataset.dtype.kind not in "fiu":
         raise BrokenFileError(f"{path}: expected numbers in {name}, found {dataset.dtype}.")
-    values = np.asarray(dataset[...], np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite: no data
+        values = np.asarray(dataset[...], np.float32)
     return np.ascontiguousarray(np.moveaxis(values, -1, 0))
 
 
@@ -72,13 +77,13 @@ def read_flags(file: h5py.File, shape: tuple[int, ...], path: Path) -> dict[str,
     Raises
     ------
     BrokenFileError
-        A layer of another shape than ``shape``, or without numbers.
+        A layer of another shape than ``shape``, without numbers, or that is no data set.
     """
     flags = {}
     for name in FLAG_LAYERS:
-        if name not in file:
+        if file.get(name, getlink=True) is None:
             continue
-        values = np.asarray(file[name][...])
+        values = np.asarray(_dataset(file, name, path)[...])
         if values.shape not in (shape, (*shape, 1)) or values.dtype.kind not in "fiub":
             raise BrokenFileError(
                 f"{path}: expected numbers of shape {(*shape, 1)} in {name}, "
@@ -88,3 +93,60 @@ def read_flags(file: h5py.File, shape: tuple[int, ...], path: Path) -> dict[str,
         possible = np.isfinite(values) & (values >= 0) & (values <= UNKNOWN)
         flags[name] = np.where(possible, values, UNKNOWN).astype(np.uint8)
     return flags
+
+
+def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
+    """Open a data set; a group, or a link that leads nowhere, is none."""
+    link = file.get(name, getlink=True)
+    if link is None:
+        found = ", ".join(sorted(file)) or "nothing"
+        raise BrokenFileError(f"{path}: expected a data set {name!r}, found {found}.")
+    try:
+        dataset = file[name]
+        found = f"a {type(dataset).__name__.lower()} of that name"
+    except (KeyError, OSError):
+        dataset, found = None, "a link that leads nowhere"
+    if not isinstance(dataset, h5py.Dataset):
+        raise BrokenFileError(
+            f"{path}: expected a data set {name!r}, found {found}. Download the file again."
+        )
+    return dataset
+
+
+def mark_missing(refs: FloatLayers, bts: FloatLayers) -> BoolArray:
+    """Put NaN where a band has no data, in place; return the pixels that were seen."""
+    # `not (x > 0)` is also true of NaN.
+    bts[~((bts > 0) & (bts <= HIGHEST_BT_KELVIN))] = np.nan
+    seen = np.asarray(np.isfinite(bts).any(axis=0))
+    dark = (refs == 0).all(axis=0)
+    refs[~(np.abs(refs) <= HIGHEST_REFLECTANCE)] = np.nan
+    refs[:, dark | ~seen] = np.nan
+    return seen
+
+
+def stack_bands(scene: xr.Dataset, names: tuple[str, ...]) -> FloatLayers:
+    """Put bands side by side as (rows, columns, bands), 0 where there is no finite value."""
+    rows, columns = scene.sizes["rows"], scene.sizes["columns"]
+    stacked = np.zeros((rows, columns, len(names)), np.float32)
+    for index, name in enumerate(names):
+        if name in scene:
+            stacked[..., index] = np.nan_to_num(scene[name].values, nan=0, posinf=0, neginf=0)
+    return stacked
+
+
+def radiances(scene: xr.Dataset, refs: FloatLayers) -> FloatLayers:
+    """Turn reflectances (rows, columns, 6) into radiances, mW m-2 sr-1 nm-1."""
+    irradiances = np.array(
+        [channels.BY_NAME[name].solar_irradiance for name in channels.REFLECTANCE_NAMES], np.float32
+    )
+    mu0: Any = np.float32(1)
+    if "solar_zenith_angle" in scene.coords:
+        zenith_deg = scene["solar_zenith_angle"].values
+        # Reflectances of the data set were made with cos = 1 where the sun is below the horizon
+        # (slstr-tools, image.py), so radiances go back by the same rule.
+        up = zenith_deg < 90
+        cosine = np.cos(np.radians(zenith_deg, dtype=np.float32))
+        mu0 = np.where(up, cosine, np.float32(1))[..., np.newaxis]
+    # L = R E0 cos(solar zenith) / pi: ESA, SLSTR Level-1 handbook, definition of reflectance.
+    result: FloatLayers = refs * irradiances * (mu0 / np.float32(math.pi))
+    return result
