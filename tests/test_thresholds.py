@@ -196,7 +196,7 @@ def test_it_is_a_detector() -> None:
 
 
 def test_clear_sea_is_clear_and_says_what_was_tried() -> None:
-    mask = Thresholds().predict(uniform(CLEAR_SEA))
+    mask = Thresholds().predict(uniform(CLEAR_SEA).assign_attrs(illumination="night"))
     assert (mask["cloud_mask"].values == 0).all()
     assert (mask["regime"].values == 0).all()
     used, skipped = mask.attrs["tests_used"].split(), mask.attrs["tests_skipped"].split()
@@ -217,6 +217,28 @@ def test_day_tests_run_by_day_and_night_tests_by_night() -> None:
     night = Thresholds().predict(scene)
     assert "visible_bright" in night.attrs["tests_skipped"].split()
     assert "medium_high" in night.attrs["tests_used"].split()
+
+
+def test_sunlight_in_37_um_is_not_taken_for_night() -> None:
+    # No angles and no reflectances: whether it is day cannot be told. At night 310 K in S7 over
+    # 299 K in S9 would be medium or high cloud.
+    scene = uniform({"S7": 310.0, "S8": 300.0, "S9": 299.0})
+    mask = Thresholds().predict(scene)
+    assert (mask["regime"].values == 255).all()
+    assert (mask["cloud_mask"].values == 0).all()
+    # Only the tests for every light were run.
+    assert mask.attrs["tests_used"] == "gross_cloud thin_cirrus spatial_coherence"
+    by_night = Thresholds().predict(scene.assign_attrs(illumination="night"))
+    assert (by_night["cloud_mask"].values == 1).all()
+
+
+def test_bands_used_are_those_of_the_tests_that_ran() -> None:
+    mask = Thresholds().predict(uniform({"S1": 0.1, "S6": 0.1, "S8": 290.0}))
+    assert mask.attrs["tests_used"] == "gross_cloud spatial_coherence"
+    assert mask.attrs["bands_used"] == "S8"
+    assert mask.attrs["bands_missing"] == "S2 S3 S4 S5 S7 S9"
+    day = Thresholds().predict(uniform(SUNLIT_SEA))
+    assert day.attrs["bands_used"] == "S1 S2 S3 S4 S5 S7 S8 S9"
 
 
 @pytest.mark.parametrize("name", ["S7", "S8", "S9"])
@@ -240,7 +262,7 @@ def test_nothing_seen_is_nothing_known() -> None:
 
 
 def test_the_probability_is_the_largest_support() -> None:
-    scene = uniform(CLEAR_SEA)
+    scene = uniform(CLEAR_SEA).assign_attrs(illumination="night")
     scene["S7"][30, 30] = 287.95  # S8 - S7 = 1.05 K: half way up the ramp of fog
     mask = Thresholds().predict(scene)
     assert mask["cloud_probability"].values[30, 30] == pytest.approx(0.5, abs=1e-4)
@@ -298,6 +320,7 @@ def test_skill_on_simulated_scenes(night: bool, bare: bool) -> None:
         scene = simulate_scene(seed, (128, 160), night=night)
         if bare:  # as a benchmark file: no angles, no positions
             scene = scene.drop_vars(list(scene.coords))
+            scene.attrs |= {"illumination": "night"} if night else {}
         mask = Thresholds().predict(scene)["cloud_mask"].values
         cloud, known = label(scene, "truth")
         clear = known & ~cloud

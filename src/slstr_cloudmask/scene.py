@@ -11,7 +11,8 @@ Both are ``xarray.Dataset`` on dims ``("rows", "columns")``.
 - flags where known: ``bayes``, ``cloud``, ``confidence`` (the product's own integers, with CF
   ``flag_masks`` and ``flag_meanings``), ``summary_cloud``; simulated scenes also carry ``truth``;
 - attributes: ``platform``, ``start_time``, ``view``, ``grid``, ``baseline``, ``radiometry``,
-  ``source``.
+  ``source``; ``illumination``, ``night`` where a scene without solar zenith angles and without
+  reflectances is known to be one of the night (without it, its regime is unknown).
 
 **Mask**: ``cloud_probability``, ``cloud_mask`` (0 clear, 1 cloud, 255 unknown) and ``regime``.
 
@@ -267,8 +268,9 @@ def valid_pixels(scene: xr.Dataset) -> BoolArray:
 def regime(scene: xr.Dataset) -> npt.NDArray[np.uint8]:
     """Day, twilight or night at each pixel, as `Regime` values; 255 where unknown.
 
-    From the solar zenith angle where the scene has it; otherwise a pixel with a finite
-    reflectance is day and one without is night.
+    From the solar zenith angle where the scene has it; otherwise, in a scene with reflectances, a
+    pixel with a finite one is day and one without is night. A scene without either is unknown,
+    unless its attribute ``illumination`` is ``night``: the thermal bands may be sunlit.
     """
     result = np.full(scene[bands_present(scene)[0]].shape, UNKNOWN, np.uint8)
     if "solar_zenith_angle" in scene.coords:
@@ -277,10 +279,12 @@ def regime(scene: xr.Dataset) -> npt.NDArray[np.uint8]:
         result[zenith_deg >= DAY_MAX_SOLAR_ZENITH_DEG] = Regime.TWILIGHT
         result[zenith_deg >= TWILIGHT_MAX_SOLAR_ZENITH_DEG] = Regime.NIGHT
         return result
+    reflectances = [name for name in channels.REFLECTANCE_NAMES if name in scene]
+    if not reflectances and scene.attrs.get("illumination") != "night":
+        return result
     sunlit = np.zeros(result.shape, bool)
-    for name in channels.REFLECTANCE_NAMES:
-        if name in scene:
-            sunlit |= np.isfinite(scene[name].values)
+    for name in reflectances:
+        sunlit |= np.isfinite(scene[name].values)
     valid = valid_pixels(scene)
     result[valid & sunlit] = Regime.DAY
     result[valid & ~sunlit] = Regime.NIGHT

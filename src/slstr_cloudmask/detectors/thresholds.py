@@ -3,9 +3,9 @@
     mask = Thresholds().predict(scene)
 
 By day, twilight and night it runs the tests of `cloud_tests` that the light and the scene's bands
-allow. The cloud probability of a pixel is the largest support that any test gives: no test can
-take away what another has seen, and nothing beyond the tests is claimed. It is not calibrated.
-Where no test could be run the pixel is unknown.
+allow; where the light is not known, those that need none. The cloud probability of a pixel is the
+largest support that any test gives: no test can take away what another has seen, and nothing
+beyond the tests is claimed. It is not calibrated. Where no test could be run the pixel is unknown.
 
 The surface limits the tests. With a product's ``confidence`` flag, sea and land are known; with
 latitudes, how cold clear sea can be. Without either, as in the benchmark's files, a pixel must be
@@ -19,10 +19,12 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
+from slstr_cloudmask import channels
 from slstr_cloudmask.detectors import cloud_tests as tests
 from slstr_cloudmask.detectors.background import gross_limit, local_spread, warm_background
 from slstr_cloudmask.detectors.cloud_tests import Array, Guard, Support
 from slstr_cloudmask.scene import (
+    UNKNOWN,
     BoolArray,
     Regime,
     bands_present,
@@ -43,7 +45,7 @@ class CloudTest:
 
     name: str
     bands: tuple[str, ...]
-    regimes: tuple[Regime, ...]
+    regimes: tuple[int, ...]  # of `Regime`, and `UNKNOWN`
     run: Callable[["View"], Support]
 
 
@@ -114,7 +116,7 @@ class View:
 
 _DAY, _NIGHT = (Regime.DAY,), (Regime.NIGHT,)
 _LIT = (Regime.DAY, Regime.TWILIGHT)
-_ALWAYS = (Regime.DAY, Regime.TWILIGHT, Regime.NIGHT)
+_ALWAYS = (Regime.DAY, Regime.TWILIGHT, Regime.NIGHT, UNKNOWN)
 
 TESTS: tuple[CloudTest, ...] = (
     CloudTest(
@@ -192,7 +194,7 @@ class Thresholds:
         -------
         xarray.Dataset
             The Mask; its attributes ``tests_used`` and ``tests_skipped`` name the tests that ran
-            and those whose bands or light are missing.
+            and those whose bands or light are missing, ``bands_used`` what the first read.
         """
         view = View(scene)
         present = set(bands_present(scene))
@@ -205,15 +207,17 @@ class Thresholds:
             support = np.where(allowed, test.run(view), np.float32(np.nan))
             # fmax leaves NaN aside where the other is a number.
             np.fmax(probability, support, out=probability)
-            used.append(test.name)
+            used.append(test)
+        bands_used = {band for test in used for band in test.bands}
         return build_mask(
             scene,
             probability,
             threshold=self.threshold,
             detector=self.name,
             attributes={
-                "tests_used": " ".join(used),
-                "tests_skipped": " ".join(t.name for t in TESTS if t.name not in used),
+                "tests_used": " ".join(test.name for test in used),
+                "tests_skipped": " ".join(test.name for test in TESTS if test not in used),
+                "bands_used": " ".join(band for band in channels.NAMES if band in bands_used),
                 "combination": "largest support of any test, not calibrated",
             },
         )
