@@ -59,9 +59,33 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     for content in ("old", "new"):
         with replacing(folder, overwrite=True) as temporary:
             temporary.mkdir()
-            (temporary / content).touch()
-    assert leftovers(folder) == ["new"]
+            (temporary / "config.json").write_text(content)
+    assert (folder / "config.json").read_text() == "new"
     assert leftovers(tmp_path) == ["model"]
+
+
+def test_a_folder_of_other_things_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "precious").touch()
+    with (
+        pytest.raises(OutputExistsError, match="also holds precious"),
+        replacing(tmp_path / "data", overwrite=True) as temporary,
+    ):
+        temporary.mkdir()
+    assert leftovers(tmp_path / "data") == ["precious"]
+
+
+@pytest.mark.parametrize("folder_first", [True, False])
+def test_a_folder_and_a_file_do_not_replace_each_other(tmp_path: Path, folder_first: bool) -> None:
+    path = tmp_path / "reports"
+    path.mkdir() if folder_first else path.touch()
+    with (
+        pytest.raises(OutputExistsError, match="not replaced"),
+        replacing(path, overwrite=True) as temporary,
+    ):
+        temporary.touch() if folder_first else temporary.mkdir()
+    assert path.is_dir() == folder_first
+    assert leftovers(tmp_path) == ["reports"]
 
 
 def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:

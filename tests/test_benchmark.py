@@ -104,7 +104,11 @@ def test_the_result_holds_every_number_with_its_name(run: Path) -> None:
         assert set(row) == {"name", "value", "unit", "label", "data"}
         assert Path(row["data"]).is_dir()
     names = {row["name"] for row in document["measurements"]}
-    assert {"network: published_accuracy", "all cloud: accuracy", "time per epoch"} <= names
+    assert {
+        "network: published_accuracy",
+        "all cloud: accuracy",
+        "time per epoch, with validation",
+    } <= names
     assert {row["mask"] for row in document["scores"]} == {
         "network",
         "thresholds",
@@ -204,8 +208,64 @@ def test_a_stopped_run_goes_on(run: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "result.json").unlink()
     document = run_benchmark(small_config(data, tmp_path), device=CPU)
     assert document["training"]["epochs"] == 2
+    assert document["training"]["resumed_after_epoch"] == 1
+    # The time of both sittings counts.
+    spent = [e["train_seconds"] + e["validation_seconds"] for e in document["training"]["history"]]
+    assert document["seconds"]["training"] == pytest.approx(sum(spent))
     whole, resumed = (load_model(folder / "model") for folder in (run, tmp_path))
     assert whole.checksum == resumed.checksum
+
+
+def test_overwriting_that_is_stopped_goes_on_without_it(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_config(data, tmp_path / "run", epochs=1)
+    run_benchmark(config, device=CPU)
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("slstr_cloudmask.benchmark.run.infer_scenes", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_benchmark(config, device=CPU, overwrite=True)
+    lines = log_lines(tmp_path / "run" / "mlperf.log")
+    assert [x["metadata"]["status"] for x in lines if x["key"] == "run_stop"] == ["aborted"]
+    monkeypatch.undo()
+    assert run_benchmark(config, device=CPU)["training"]["resumed_after_epoch"] == 1
+
+
+def test_nothing_of_the_users_is_replaced_by_a_model(data: Path, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "notes.txt").touch()
+    config = small_config(data, tmp_path / "run", epochs=1)
+    with pytest.raises(OutputExistsError, match=r"also holds notes\.txt"):
+        run_benchmark(config.model_copy(update={"model_dir": precious}), device=CPU, overwrite=True)
+    assert (precious / "notes.txt").is_file()
+    with pytest.raises(ValueError, match="must not be output_dir"):
+        BenchmarkConfig(train_dir=data, inference_dir=data, output_dir=data, model_dir=data)
+
+
+def test_test_scenes_must_not_be_trained_on(data: Path, tmp_path: Path) -> None:
+    config = small_config(data, tmp_path / "run").model_copy(update={"train_dir": data})
+    with pytest.raises(InputError, match="4 scenes are in train_dir and in inference_dir"):
+        run_benchmark(config, device=CPU)
+    assert not (tmp_path / "run").exists()
+
+
+def test_scenes_of_one_class_give_a_result(data: Path, tmp_path: Path) -> None:
+    """Overcast scenes leave some scores undefined: null in the result, not an error."""
+    for path in sorted(data.rglob("*.hdf")):
+        copy = tmp_path / "data" / path.relative_to(data)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+        with h5py.File(copy, "r+") as file:
+            file["bayes"][...] = 1
+    document = run_benchmark(
+        small_config(tmp_path / "data", tmp_path / "run", epochs=1), device=CPU
+    )
+    assert document["training"]["history"][0]["validation_kuipers"] is None
+    assert write_page(tmp_path / "run").is_file()
 
 
 def test_a_broken_test_scene_does_not_take_the_others_with_it(
@@ -245,9 +305,10 @@ def test_the_page_does_without_scenes_that_are_gone(run: Path, tmp_path: Path) -
     (tmp_path / "result.json").write_text(json.dumps(document))
     text = write_page(tmp_path).read_text()
     assert "could not be read again" in text
-    (tmp_path / "result.json").write_text("{")
-    with pytest.raises(BrokenFileError):
-        write_page(tmp_path, overwrite=True)
+    for content in ("{", "{}", "[]"):
+        (tmp_path / "result.json").write_text(content)
+        with pytest.raises(BrokenFileError):
+            write_page(tmp_path, overwrite=True)
 
 
 def reference_file(folder: Path, data: Path, **changes: object) -> Path:
@@ -298,6 +359,8 @@ def test_the_references_own_file_is_read(tmp_path: Path) -> None:
         ("train: {epochs: many}", r"train\.epochs: .*integer"),
         ("train: {epochs: 0}", r"train\.epochs: .*greater than or equal to 1"),
         ("data: {label: guess}", r"data\.label"),
+        ("data: {patch_size: 32, crop_size: 32}", "does not fit patch size"),
+        ("train: {widths: [32]}", r"train\.widths"),
         ("[a, b]", "holds no keys"),
         ("a: [", "is not YAML"),
         ("PATCH_SIZE: 256\nPACH: 1", "PACH: unknown key"),
@@ -316,8 +379,8 @@ def test_overrides(tmp_path: Path) -> None:
     config = load_config(path, ["train.epochs=7", "inference_mode=patches", "train.patience=null"])
     assert (config.train.epochs, config.inference_mode) == (7, "patches")
     assert config.train.patience is None
-    for wrong in ("train.epochs", "=3", "train_dir.x=1"):
-        with pytest.raises(ConfigError, match=r"no setting|no section"):
+    for wrong in ("train.epochs", "=3", "train_dir.x=1", "train.epochs=["):
+        with pytest.raises(ConfigError, match=r"no setting|no section|not YAML"):
             load_config(path, [wrong])
     with pytest.raises(MissingFileError):
         load_config(tmp_path / "nothing.yaml")

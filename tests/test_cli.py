@@ -68,8 +68,10 @@ def test_train_and_evaluate(cli: Cli, data: Path, model: Path) -> None:
     assert load_model(model).config.training["epochs"] == 1
     code, out, _ = cli("evaluate", data / "ssts", "--model", model, "--json", "--device", "cpu")
     assert code == 0
-    rows = json.loads(out)
-    assert {row["mask"] for row in rows} == {"network", "thresholds", "all cloud", "all clear"}
+    found = json.loads(out)
+    masks = {row["mask"] for row in found["scores"]}
+    assert masks == {"network", "thresholds", "all cloud", "all clear"}
+    assert len(found["scenes"]) == 2 * 2 * 2  # scenes, detectors, labels
     code, out, _ = cli("evaluate", data / "ssts")
     assert code == 0
     assert "Accuracy against the simulated truth" in out
@@ -99,7 +101,10 @@ def test_a_model_masks_a_benchmark_file(cli: Cli, data: Path, model: Path, tmp_p
         (["train", "{data}/one-day", "-o", "{tmp}/r", "--label", "guess"], "train: label:"),
         (["train", "{data}/one-day", "-o", "{tmp}/r", "--device", "tpu"], "Unknown device 'tpu'"),
         (["train", "{data}/one-day", "-o", "{tmp}/r"], "holds no patch of 256"),
+        (["train", "{data}/one-day", "-o", "{tmp}/r", "--patch-size", "36"], "multiple of 8"),
         (["evaluate", "{tmp}"], "S3"),
+        (["evaluate", "{data}/ssts", "--no-thresholds"], "nothing to score"),
+        (["demo", "-o", "{tmp}/r", "--epochs", "0"], "--epochs"),
         (["evaluate", "{data}/ssts", "--model", "{tmp}"], "is no model"),
         (["benchmark", "--config", "{tmp}/none.yaml"], "no configuration file"),
         (["report", "{tmp}"], "holds no result.json"),
@@ -171,7 +176,7 @@ def test_a_disk_that_fills_up_is_one_clear_line(word: str, data: Path, tmp_path:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)),
     )
     assert done.returncode == 2, done.stderr
-    assert "File too large. Nothing was left behind" in done.stderr
+    assert "File too large. No part of it was left behind" in done.stderr
     assert "Traceback" not in done.stderr
     left = [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert set(left) <= {"manifest.json", "mlperf.log"}

@@ -178,6 +178,8 @@ def test_devices_and_precisions() -> None:
     assert resolve_precision("fp32", torch.device("cpu")) == "fp32"
     with pytest.raises(InputError, match="Unknown device 'tpu'"):
         resolve_device("tpu")
+    with pytest.raises(InputError, match="not understood"):
+        resolve_device("cpu:x")
     with pytest.raises(InputError, match="Unknown precision 'int3'"):
         resolve_precision("int3", torch.device("cpu"))
 
@@ -216,8 +218,17 @@ def test_a_broken_model_says_what_is_wrong(tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps({**config, "widths": [4, 16]}))
     with pytest.raises(ModelError, match="do not fit"):
         load_model(folder)
-    (folder / "config.json").write_text(json.dumps({**config, "surprise": 1}))
-    with pytest.raises(BrokenFileError, match="surprise"):
+    for change in (
+        {"surprise": 1},
+        {"widths": [4]},
+        {"thresholds": {"balanced": 7}},
+        {"normaliser": {**config["normaliser"], "scale": [float("nan")] * 9}},
+    ):
+        (folder / "config.json").write_text(json.dumps({**config, **change}))
+        with pytest.raises(BrokenFileError, match=next(iter(change))):
+            load_model(folder)
+    (folder / "config.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(BrokenFileError, match="cannot be read"):
         load_model(folder)
 
 

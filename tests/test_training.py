@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from slstr_cloudmask.errors import (
     BrokenFileError,
@@ -19,8 +20,9 @@ from slstr_cloudmask.errors import (
 )
 from slstr_cloudmask.events import Event
 from slstr_cloudmask.training.batches import draw, patch_indices, shuffled
-from slstr_cloudmask.training.loop import TrainConfig, TrainResult, TrainState, train
+from slstr_cloudmask.training.loop import TrainConfig, TrainResult, train
 from slstr_cloudmask.training.pack import Store, open_store, pack_scenes
+from slstr_cloudmask.training.state import TrainState
 from tests.scenes import make_scene, read_made_scene, touch_scenes
 
 CPU = torch.device("cpu")
@@ -104,7 +106,8 @@ def test_bad_stores_and_scenes_are_refused(tmp_path: Path) -> None:
     with (tmp_path / "store" / "inputs.f16").open("r+b") as file:
         file.truncate(100)
     with pytest.raises(BrokenFileError, match="not whole"):
-        open_store(tmp_path / "store")
+        pack_scenes(paths, tmp_path / "store", read=read_made_scene, patch_size=32)
+    pack_scenes(paths, tmp_path / "store", read=read_made_scene, patch_size=32, overwrite=True)
 
 
 def test_the_split_is_by_scene_and_seeded(store: Store) -> None:
@@ -188,9 +191,49 @@ def test_a_checkpoint_of_another_run_or_a_broken_one_is_refused(
     train(short, store, device=CPU, checkpoint=checkpoint)
     with pytest.raises(ConfigError, match="another run"):
         train(short.model_copy(update={"seed": 9}), store, device=CPU, checkpoint=checkpoint)
-    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
-    with pytest.raises(BrokenFileError, match="cannot be read"):
-        train(short, store, device=CPU, checkpoint=checkpoint)
+    for content in (checkpoint.read_bytes()[:1000], b"hello", b""):
+        checkpoint.write_bytes(content)
+        with pytest.raises(BrokenFileError, match="cannot be read"):
+            train(short, store, device=CPU, checkpoint=checkpoint)
+
+
+def test_a_checkpoint_of_another_label_is_refused(store: Store, tmp_path: Path) -> None:
+    short = CONFIG.model_copy(update={"epochs": 1})
+    train(short, store, device=CPU, checkpoint=tmp_path / "checkpoint.pt")
+    other = pack_scenes(
+        touch_scenes(tmp_path / "in", 6),
+        tmp_path / "store",
+        read=read_made_scene,
+        patch_size=32,
+        label_name="truth",
+    )
+    with pytest.raises(ConfigError, match="another run: store"):
+        train(short, other, device=CPU, checkpoint=tmp_path / "checkpoint.pt")
+
+
+def test_scenes_without_any_label_are_refused(tmp_path: Path) -> None:
+    def read(path: Path) -> xr.Dataset:
+        return make_scene(int(path.stem), (32, 32), empty_columns=32)
+
+    empty = pack_scenes(
+        touch_scenes(tmp_path / "in", 6), tmp_path / "store", read=read, patch_size=32
+    )
+    with pytest.raises(InputError, match="No pixel has a label"):
+        train(CONFIG, empty, device=CPU)
+
+
+def test_one_absurd_value_is_no_data(tmp_path: Path) -> None:
+    def read(path: Path) -> xr.Dataset:
+        scene = make_scene(int(path.stem), (32, 32))
+        scene["S1"].values[5, 5] = 1e6
+        scene["S8"].values[6, 6] = np.inf
+        return scene
+
+    store = pack_scenes(
+        touch_scenes(tmp_path / "in", 6), tmp_path / "store", read=read, patch_size=32
+    )
+    assert np.isfinite(store.inputs_NHWC).all()
+    assert store.inputs_NHWC[0, 5, 5, 0] == -0.5
 
 
 def test_early_stopping_restores_the_best_weights(store: Store) -> None:
@@ -208,13 +251,10 @@ def test_early_stopping_restores_the_best_weights(store: Store) -> None:
 
 
 def test_when_a_run_stops() -> None:
-    patient = CONFIG.model_copy(update={"epochs": 10, "patience": 3})
-    assert not TrainState(epoch=5, best_epoch=3).stopped(patient)
-    assert TrainState(epoch=6, best_epoch=3).stopped(patient)
-    assert TrainState(epoch=10, best_epoch=10).stopped(patient)
-    assert not TrainState(epoch=9, best_epoch=1).stopped(
-        patient.model_copy(update={"patience": None})
-    )
+    assert not TrainState(epoch=5, best_epoch=3).stopped(epochs=10, patience=3)
+    assert TrainState(epoch=6, best_epoch=3).stopped(epochs=10, patience=3)
+    assert TrainState(epoch=10, best_epoch=10).stopped(epochs=10, patience=3)
+    assert not TrainState(epoch=9, best_epoch=1).stopped(epochs=10, patience=None)
 
 
 def test_divergence_is_said(store: Store) -> None:

@@ -31,6 +31,21 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise OutputExistsError(f"{path} exists already. Pass --overwrite to replace it.")
 
 
+def _check_same_kind(temporary: Path, path: Path) -> None:
+    """Refuse to replace a folder by a file, a file by a folder, or a folder of other things."""
+    if not path.exists():
+        return
+    if path.is_dir() != temporary.is_dir():
+        found = "a folder" if path.is_dir() else "a file"
+        raise OutputExistsError(f"{path} is {found}, and is not replaced. Choose another name.")
+    if path.is_dir():
+        known = {entry.name for entry in temporary.iterdir()}
+        if others := sorted({entry.name for entry in path.iterdir()} - known):
+            raise OutputExistsError(
+                f"{path} also holds {others[0]}, and is not replaced. Choose another folder."
+            )
+
+
 @contextmanager
 def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary path that becomes ``path`` when the block ends well.
@@ -45,7 +60,8 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Raises
     ------
     OutputExistsError
-        ``path`` exists and ``overwrite`` is false.
+        ``path`` exists and ``overwrite`` is false; or it is of another kind, or a folder that holds
+        other things, and is never replaced.
     WriteError
         The operating system refused to write: disk full, no permission.
     """
@@ -64,7 +80,7 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             raise
         reason = error.strerror or str(error)
         raise WriteError(
-            f"Could not write {path}: {reason}. Nothing was left behind; "
+            f"Could not write {path}: {reason}. No part of it was left behind; "
             "free some space or choose another place, then run the command again."
         ) from error
     finally:
@@ -83,7 +99,13 @@ def write_bytes(path: Path, content: bytes | memoryview, *, overwrite: bool = Fa
 
 def _move(temporary: Path, path: Path) -> None:
     """Give ``temporary`` its final name; an old folder steps aside first."""
+    _check_same_kind(temporary, path)
+    aside = temporary.with_name(f"{temporary.name}.old")
     if path.is_dir():
-        aside = temporary.with_name(f"{temporary.name}.old")
         path.rename(aside)
-    temporary.replace(path)
+    try:
+        temporary.replace(path)
+    except OSError:
+        if aside.exists():
+            aside.rename(path)
+        raise

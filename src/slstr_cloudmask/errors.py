@@ -12,8 +12,7 @@ traceback: a message says what was expected, what was found, where, and what to 
     ├── MissingFileError (FileNotFoundError)
     ├── BrokenFileError (OSError)          a file that cannot be read: truncated, other format
     ├── OutputExistsError (FileExistsError)
-    ├── WriteError (OSError)               the output could not be written: disk full, no permission
-    └── MissingExtraError (ImportError)    an optional dependency is not installed
+    └── WriteError (OSError)               the output could not be written: disk full, no permission
 """
 
 
@@ -51,20 +50,3 @@ class OutputExistsError(CloudMaskError, FileExistsError):
 
 class WriteError(CloudMaskError, OSError):
     """The output could not be written."""
-
-
-class MissingExtraError(CloudMaskError, ImportError):
-    """An optional dependency is not installed.
-
-    Parameters
-    ----------
-    extra
-        Name of the extra in ``pyproject.toml``.
-    purpose
-        What it is needed for, as the object of "needed to ...".
-    """
-
-    def __init__(self, extra: str, purpose: str) -> None:
-        super().__init__(
-            f'An optional part is needed to {purpose}: pip install "slstr-cloudmask[{extra}]"'
-        )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from slstr_cloudmask.errors import ConfigError, MissingFileError
 from slstr_cloudmask.training.loop import TrainConfig
@@ -73,6 +73,12 @@ class BenchmarkConfig(BaseModel):
     baselines: tuple[Literal["thresholds"], ...] = ("thresholds",)
     cache_cleared: bool = False
     submission: Submission = Field(default_factory=Submission)
+
+    @model_validator(mode="after")
+    def _check(self) -> "BenchmarkConfig":
+        if self.model_dir == self.output_dir:
+            raise ValueError("model_dir must not be output_dir itself")
+        return self
 
     @property
     def faithful(self) -> bool:
@@ -211,4 +217,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
         content = content.setdefault(section, {})
         if not isinstance(content, dict):
             raise ConfigError(f"{override!r}: {section} is no section.")
-    content[name] = yaml.safe_load(value)
+    try:
+        content[name] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{override!r}: the value is not YAML.") from error

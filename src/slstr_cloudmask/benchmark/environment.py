@@ -25,7 +25,7 @@ def hardware(device: torch.device, ranks: Ranks) -> dict[str, Any]:
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "device": device.type,
         "accelerator": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
-        "accelerators_per_node": torch.cuda.device_count() if device.type == "cuda" else 0,
+        "accelerators_per_node": ranks.local_world_size if device.type == "cuda" else 0,
         "ranks": ranks.world_size,
         "nodes": max(1, ranks.world_size // ranks.local_world_size),
     }

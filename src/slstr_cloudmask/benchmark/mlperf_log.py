@@ -8,12 +8,14 @@ this file is a rule set for ``mlperf_logging.compliance_checker``.
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mlperf_logging.mllog import constants
 from mlperf_logging.mllog.mllog import MLLogger
 
+from slstr_cloudmask.errors import WriteError
 from slstr_cloudmask.events import Event
 
 COMPLIANCE_RULES = Path(__file__).with_name("cloudmask.compliance.yaml")
@@ -40,13 +42,23 @@ class MlperfLog:
     Parameters
     ----------
     path
-        The log file; what it held is replaced.
+        The log file.
+    append
+        Keep what it holds.
+
+    Raises
+    ------
+    WriteError
+        The file cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def __init__(self, path: Path, *, append: bool = False) -> None:
         logger = logging.Logger("slstr_cloudmask.mlperf", logging.INFO)
-        self._handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._handler = logging.FileHandler(path, "a" if append else "w", encoding="utf-8")
+        except OSError as error:
+            raise WriteError(f"The log {path} cannot be written: {error.strerror}.") from error
         logger.addHandler(self._handler)
         package = Path(__file__).parents[1]
         self._mllogger = MLLogger(logger, root_dir=str(package))
@@ -67,8 +79,9 @@ class MlperfLog:
             self._line("event", "result", event.data, event, metadata={})
 
     def close(self) -> None:
-        """Close the file."""
-        self._handler.close()
+        """Close the file; a full disk does not take the run with it."""
+        with suppress(OSError):
+            self._handler.close()
 
     def _evaluation(self, event: Event) -> None:
         """Write what validation after an epoch found, and its end."""

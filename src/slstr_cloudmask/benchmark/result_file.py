@@ -8,6 +8,7 @@ from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.errors import BrokenFileError, MissingFileError
 
 RESULT_NAME = "result.json"
+FORMAT_VERSION = 1
 
 
 def write_result(document: dict[str, Any], folder: Path, *, overwrite: bool = False) -> Path:
@@ -37,4 +38,8 @@ def read_result(folder: Path) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(path.read_text())
     except ValueError as error:
         raise BrokenFileError(f"{path} cannot be read: {error}") from error
+    if not isinstance(document, dict) or document.get("format_version") != FORMAT_VERSION:
+        raise BrokenFileError(
+            f"{path} is no result of this version: expected format_version {FORMAT_VERSION}."
+        )
     return document

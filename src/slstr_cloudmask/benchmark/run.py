@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
-from slstr_cloudmask import __version__
 from slstr_cloudmask.atomic import check_output
 from slstr_cloudmask.benchmark.config import BenchmarkConfig
 from slstr_cloudmask.benchmark.environment import hardware, software
+from slstr_cloudmask.benchmark.facts import run_facts, submission_facts
 from slstr_cloudmask.benchmark.inference import (
     Outcome,
     infer_scenes,
@@ -30,17 +30,18 @@ from slstr_cloudmask.benchmark.result import compose, mlperf_result, reference_l
 from slstr_cloudmask.benchmark.result_file import RESULT_NAME, write_result
 from slstr_cloudmask.detectors import get_detector
 from slstr_cloudmask.detectors.network import Network
-from slstr_cloudmask.errors import InputError
+from slstr_cloudmask.errors import InputError, OutputExistsError, WriteError
 from slstr_cloudmask.events import Event, Listener, ignore
 from slstr_cloudmask.io.benchmark_hdf import find_scenes, read_scene
-from slstr_cloudmask.network.model_file import save_model
+from slstr_cloudmask.network.model_file import check_model_folder, save_model
 from slstr_cloudmask.training.distribution import Ranks, joined
-from slstr_cloudmask.training.loop import ADAM_EPSILON, TrainResult, train
-from slstr_cloudmask.training.pack import Store
+from slstr_cloudmask.training.loop import TrainResult, train
+from slstr_cloudmask.training.pack import Store, check_names
 from slstr_cloudmask.training.run import (
     CHECKPOINT_NAME,
     MODEL_NAME,
     STORE_NAME,
+    check_sizes,
     model_config,
     prepare_store,
 )
@@ -72,18 +73,21 @@ def run_benchmark(
     MissingFileError
         A folder is not there or holds no scenes.
     InputError
-        Not one scene could be masked.
+        A test scene is trained on too, or not one could be masked.
     """
     out = config.output_dir
-    check_output(out / RESULT_NAME, overwrite=overwrite)
+    _check_outputs(config, overwrite=overwrite)
     train_paths, test_paths = find_scenes(config.train_dir), find_scenes(config.inference_dir)
+    _check_scenes(train_paths, test_paths)
     seconds: dict[str, float] = {}
 
     with joined(device) as ranks, _log(config, ranks) as emit:
         # -- staging: scenes are packed once, outside the timed run ---------------------------
         if overwrite and ranks.is_first:
+            # Both, so that a run that is stopped from here on goes on without --overwrite.
+            (out / RESULT_NAME).unlink(missing_ok=True)
             (out / CHECKPOINT_NAME).unlink(missing_ok=True)
-        emit(Event("facts", _submission_facts(config)))
+        emit(Event("facts", submission_facts(config)))
         with _interval(emit, "staging", seconds):
             store = prepare_store(
                 train_paths,
@@ -97,16 +101,14 @@ def run_benchmark(
         # -- initialisation -------------------------------------------------------------------
         with _interval(emit, "init", seconds):
             environment = {"hardware": hardware(device, ranks), "software": software()}
-            emit(Event("facts", _run_facts(config, store, environment["hardware"])))
+            emit(Event("facts", run_facts(config, store, environment["hardware"])))
 
         # -- the timed run: training, then masks of the test scenes ------------------------------
         with _interval(emit, "run", seconds):
-            started = time.perf_counter()
             checkpoint = out / CHECKPOINT_NAME
             trained = train(
                 config.train, store, device=device, ranks=ranks, checkpoint=checkpoint, listen=emit
             )
-            seconds["training"] = time.perf_counter() - started
             detector = _saved_detector(config, store, trained, device, ranks)
             emit(Event("inference_start", {"epoch": trained.kept_epoch, "set": "test"}))
             started = time.perf_counter()
@@ -123,9 +125,34 @@ def run_benchmark(
         document = compose(config, store, trained, outcome, seconds, environment)
         emit(Event("result", mlperf_result(document, config.submission.benchmark)))
         if ranks.is_first:
+            write_result(document, out)
             _write_log_lines(config, document)
-            write_result(document, out, overwrite=overwrite)
     return document
+
+
+def _check_outputs(config: BenchmarkConfig, *, overwrite: bool) -> None:
+    """Refuse, before any work is done, what could not be written or must not be replaced."""
+    check_sizes(config.train, config.data)
+    check_output(config.output_dir / RESULT_NAME, overwrite=overwrite)
+    stopped = (config.output_dir / CHECKPOINT_NAME).is_file()
+    check_model_folder(_model_folder(config), overwrite=overwrite or stopped)
+    for path in (config.log_file, config.mlperf_logfile):
+        if path is not None and path.is_dir():
+            raise OutputExistsError(f"{path} is a folder: expected the name of a log file.")
+
+
+def _check_scenes(train_paths: list[Path], test_paths: list[Path]) -> None:
+    """Refuse test scenes that were trained on, and two of one name, whose masks would collide."""
+    check_names(test_paths)
+    if shared := sorted({p.name for p in train_paths} & {p.name for p in test_paths}):
+        raise InputError(
+            f"{len(shared)} scenes are in train_dir and in inference_dir, {shared[0]} for one: "
+            "a score on scenes that were trained on says nothing. Keep them apart."
+        )
+
+
+def _model_folder(config: BenchmarkConfig) -> Path:
+    return config.model_dir or config.output_dir / MODEL_NAME
 
 
 @contextmanager
@@ -134,7 +161,9 @@ def _log(config: BenchmarkConfig, ranks: Ranks) -> Iterator[Listener]:
     if not ranks.is_first:
         yield ignore
         return
-    log = MlperfLog(config.mlperf_logfile or config.output_dir / "mlperf.log")
+    # Our own log is of one run; a file that the user named may hold others, and is added to.
+    own = config.output_dir / "mlperf.log"
+    log = MlperfLog(config.mlperf_logfile or own, append=config.mlperf_logfile is not None)
     try:
         yield log
     finally:
@@ -155,40 +184,11 @@ def _interval(emit: Listener, name: str, seconds: dict[str, float]) -> Iterator[
         emit(Event(f"{name}_stop", {"status": status}))
 
 
-def _submission_facts(config: BenchmarkConfig) -> dict[str, Any]:
-    given = config.submission.model_dump()
-    return {
-        **{f"submission_{name}": value for name, value in given.items()},
-        "submission_version": f"slstr-cloudmask-{__version__}",
-        # The policy spells it so (mlcommons/science, policy.adoc 0.5).
-        "submissiom_version": f"slstr-cloudmask-{__version__}",
-        "submission_github_commit_version": software()["commit"],
-        "cache_clear": config.cache_cleared,
-    }
-
-
-def _run_facts(config: BenchmarkConfig, store: Store, found: dict[str, Any]) -> dict[str, Any]:
-    train_scenes, validation_scenes = store.split(config.train.train_split, config.train.seed)
-    return {
-        "number_of_ranks": found["ranks"],
-        "number_of_nodes": found["nodes"],
-        "accelerators_per_node": found["accelerators_per_node"],
-        "seed": config.train.seed,
-        "global_batch_size": config.train.batch_size,
-        "gradient_accumulation_frequency": 1,
-        "train_samples": sum(scene.count for scene in train_scenes),
-        "eval_samples": sum(scene.count for scene in validation_scenes),
-        "opt_name": "Adam",
-        "opt_base_learning_rate": config.train.learning_rate,
-        "opt_epsilon": ADAM_EPSILON,
-    }
-
-
 def _saved_detector(
     config: BenchmarkConfig, store: Store, trained: TrainResult, device: torch.device, ranks: Ranks
 ) -> Network:
     """Write the model file in the first process, and read it back in all: masks come from it."""
-    folder = config.model_dir or config.output_dir / MODEL_NAME
+    folder = _model_folder(config)
     if ranks.is_first:
         described = model_config(config.train, config.data, store, trained)
         save_model(trained.network, described, folder, overwrite=True)
@@ -246,6 +246,9 @@ def _test_accuracy(outcome: Outcome, epoch: int) -> Event:
 
 def _write_log_lines(config: BenchmarkConfig, document: dict[str, Any]) -> None:
     path = config.log_file or config.output_dir / "cloudmask.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(line + "\n" for line in reference_log_lines(document))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in reference_log_lines(document))
+    except OSError as error:
+        raise WriteError(f"The result is written, but not the log {path}: {error}") from error

@@ -6,6 +6,7 @@ when it runs, so that ``cloudmask --help`` answers at once.
 
 import logging
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -80,12 +81,11 @@ class _Formatter(logging.Formatter):
 
 def main() -> None:
     """Run the command line; the exit code says how it went."""
+    # A scheduler's SIGTERM ends the work as Ctrl-C does, so that temporary files are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         app()
     except CloudMaskError as error:
         message = " ".join(str(error).split())
         CONSOLE.print(f"[bold red]cloudmask:[/] {escape(message)}", soft_wrap=True, highlight=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        CONSOLE.print("cloudmask: stopped; finished outputs are kept.")
-        sys.exit(130)

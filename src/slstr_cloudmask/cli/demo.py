@@ -23,9 +23,9 @@ def demo(
         Path, typer.Option("--output", "-o", help="Folder for scenes, model, masks and page.")
     ] = Path("demo"),
     scenes: Annotated[
-        int, typer.Option(help="Simulated scenes, a fifth of them for scores.")
+        int, typer.Option(min=5, help="Simulated scenes, a fifth of them for scores.")
     ] = 200,
-    epochs: Annotated[int, typer.Option(help="Epochs of training.")] = 14,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 14,
     device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,
 ) -> None:

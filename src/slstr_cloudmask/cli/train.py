@@ -87,7 +87,9 @@ def evaluate(
     thresholds: Annotated[
         bool, typer.Option(help="Score the classical tests beside the models.")
     ] = True,
-    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Print JSON, scene by scene too.")
+    ] = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
 ) -> None:
@@ -100,6 +102,7 @@ def evaluate(
     from slstr_cloudmask.benchmark.inference import Outcome, infer_scenes
     from slstr_cloudmask.cli.tables import print_scores
     from slstr_cloudmask.detectors import Detector, get_detector
+    from slstr_cloudmask.errors import InputError
     from slstr_cloudmask.evaluation.scores import summarise
     from slstr_cloudmask.io.benchmark_hdf import find_scenes
 
@@ -111,6 +114,8 @@ def evaluate(
             detector.name = str(folder)
     if thresholds:
         detectors.append(get_detector("thresholds"))
+    if not detectors:
+        raise InputError("There is nothing to score: name a model, or leave --no-thresholds out.")
     paths = find_scenes(scenes)
     total = Outcome()
     for detector in detectors:
@@ -119,7 +124,8 @@ def evaluate(
         total.failed |= outcome.failed
     rows = summarise(total.scores)
     if json_output:
-        typer.echo(json.dumps(rows, indent=1))
+        scene_rows = [score.to_dict() for score in total.scores]
+        typer.echo(json.dumps({"scores": rows, "scenes": scene_rows}, indent=1))
     elif rows:
         print_scores(rows)
     if total.failed:

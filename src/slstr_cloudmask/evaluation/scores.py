@@ -10,7 +10,7 @@ A score always names its label: against ``bayes`` it is agreement with the provi
 
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,19 @@ class SceneScore:
     valid: Counts
     every: Counts
     unanswered: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return counts and scores of this scene, for a result file."""
+        return {
+            "scene": self.scene,
+            "part": self.part,
+            "mask": self.mask,
+            "label": self.label,
+            **self.valid.to_dict(),
+            "published_accuracy": self.every.accuracy,
+            "every_pixel": asdict(self.every),
+            "unanswered": self.unanswered,
+        }
 
 
 def score_scene(

@@ -29,7 +29,10 @@ def resolve_device(name: str = "auto") -> torch.device:
         raise InputError(f"Unknown device {name!r}: expected one of {', '.join(DEVICES)}.")
     if not available.get(kind, True):
         raise InputError(f"Device {name!r} was asked for and this machine has none. Use cpu.")
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"Device {name!r} is not understood: expected cuda:1, say.") from error
 
 
 def resolve_precision(name: str, device: torch.device) -> Precision:

@@ -9,20 +9,28 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from slstr_cloudmask import __version__
-from slstr_cloudmask.atomic import replacing
-from slstr_cloudmask.errors import BrokenFileError, MissingFileError, ModelError
+from slstr_cloudmask.atomic import check_output, replacing
+from slstr_cloudmask.errors import (
+    BrokenFileError,
+    MissingFileError,
+    ModelError,
+    OutputExistsError,
+)
 from slstr_cloudmask.network.normaliser import Normaliser
 from slstr_cloudmask.network.unet import REFERENCE_WIDTHS, UNet
 
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
+
+# Channels at each level of the U-Net, finest first: at least one level and the bottom.
+Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
 
 
 class ModelConfig(BaseModel):
@@ -51,13 +59,15 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     architecture: Literal["unet"] = "unet"
-    widths: tuple[int, ...] = REFERENCE_WIDTHS
+    widths: Widths = REFERENCE_WIDTHS
     normaliser: Normaliser = Field(default_factory=Normaliser.benchmark)
     label: str = "bayes"
     radiometry: str = "as_distributed"
     patch_size: int = 256
     crop_size: int = 80
-    thresholds: dict[str, float] = Field(default_factory=lambda: {"balanced": 0.5})
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=lambda: {"balanced": 0.5}
+    )
     training: dict[str, Any] = Field(default_factory=dict)
     version: str = __version__
 
@@ -92,6 +102,24 @@ def save_model(
         (temporary / CONFIG_NAME).write_text(config.model_dump_json(indent=2) + "\n")
 
 
+def check_model_folder(folder: Path, *, overwrite: bool) -> None:
+    """Refuse early a folder where a model could not be written.
+
+    Raises
+    ------
+    OutputExistsError
+        The folder holds other things, or a model and ``overwrite`` is false.
+    """
+    check_output(folder, overwrite=overwrite)
+    if folder.is_dir():
+        others = {entry.name for entry in folder.iterdir()} - {WEIGHTS_NAME, CONFIG_NAME}
+        if others:
+            raise OutputExistsError(
+                f"{folder} also holds {min(others)}, and is not replaced by a model. "
+                "Choose another folder."
+            )
+
+
 def load_model(folder: Path) -> Model:
     """Read a model file.
 
@@ -114,7 +142,7 @@ def load_model(folder: Path) -> Model:
     try:
         config = ModelConfig.model_validate(json.loads(config_path.read_text()))
         weights = load_file(weights_path)
-    except (ValidationError, json.JSONDecodeError, SafetensorError) as error:
+    except (ValueError, SafetensorError) as error:  # not UTF-8, not JSON, or not as configured
         raise BrokenFileError(f"The model in {folder} cannot be read: {error}") from error
     network = config.build()
     try:

@@ -7,7 +7,7 @@ night and empty pixels are 0 in every band.
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 
 from slstr_cloudmask.channels import NAMES, THERMAL_NAMES
 from slstr_cloudmask.scene import bands_present
@@ -15,6 +15,7 @@ from slstr_cloudmask.scene import bands_present
 # The benchmark's constants (mlcommons/science, benchmarks/cloudmask, data loader):
 # refs − 0.5 and (bts − 270) / 22.
 REFLECTANCE_OFFSET, REFLECTANCE_SCALE = 0.5, 1.0
+LARGEST = 1e4  # nothing measured is larger, in either unit; beyond is no data
 BT_OFFSET_KELVIN, BT_SCALE_KELVIN = 270.0, 22.0
 
 
@@ -32,8 +33,8 @@ class Normaliser(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: tuple[str, ...]
-    offset: tuple[float, ...]
-    scale: tuple[float, ...]
+    offset: tuple[FiniteFloat, ...]
+    scale: tuple[FiniteFloat, ...]
 
     @model_validator(mode="after")
     def _check(self) -> "Normaliser":
@@ -63,7 +64,7 @@ class Normaliser(BaseModel):
         for i, name in enumerate(self.channels):
             if name in scene:
                 values = scene[name].values
-                x_HWC[..., i] = np.where(np.isfinite(values), values, 0.0)
+                x_HWC[..., i] = np.where(np.abs(values) < LARGEST, values, 0.0)  # NaN is not less
         x_HWC -= np.asarray(self.offset, np.float32)
         x_HWC /= np.asarray(self.scale, np.float32)
         return x_HWC

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 # Colour-blind safe (Okabe and Ito 2008).
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8F98"
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8A8F98"
 
 _STYLE: dict[Any, Any] = {
     "font.size": 9,

@@ -10,6 +10,7 @@ import base64
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import h5py
@@ -57,7 +58,7 @@ def write_page(run: Path, path: Path | None = None, *, overwrite: bool = False) 
     run
         Output folder of a benchmark.
     path
-        The page; by default ``report.html`` in the folder.
+        The page, or a folder for it; by default ``report.html`` in the run's folder.
     overwrite
         Replace a page that is there.
 
@@ -75,6 +76,8 @@ def write_page(run: Path, path: Path | None = None, *, overwrite: bool = False) 
     """
     document = read_result(run)
     path = path or run / PAGE_NAME
+    if path.is_dir():
+        path /= PAGE_NAME
     environment = Environment(
         loader=PackageLoader("slstr_cloudmask.report", "."),
         autoescape=True,
@@ -108,6 +111,7 @@ def _content(document: dict[str, Any], run: Path) -> dict[str, Any]:
             name: figures.scene_bars(rows, {row["scene"]: _all_cloud(row) for row in rows})
             for name, rows in _scene_rows(document).items()
         },
+        "seconds_per_scene": fmean(sum(s.values()) for s in document["seconds_by_scene"]),
         "judged_by": judged_by,
         "pictured": pictured,
         "missing_pictures": missing,
@@ -142,9 +146,9 @@ def _pictured_scenes(
     """Picture the best and the worst scenes, or say why they cannot be."""
     rows = [row for row in _scene_rows(document)[judged_by] if row["kuipers"] is not None]
     rows.sort(key=lambda row: row["accuracy"])
-    count = min(PICTURED_SCENES, len(rows) // 2)
+    count = min(PICTURED_SCENES, (len(rows) + 1) // 2)
     chosen = [("worst", row) for row in rows[:count]]
-    chosen += [("best", row) for row in reversed(rows[len(rows) - count :])]
+    chosen += [("best", row) for row in reversed(rows[count:][-count:])]
     try:
         paths = {path.name: path for path in find_scenes(Path(document["data"]["inference"]))}
         return [_picture(rank, row, paths, document, run) for rank, row in chosen], None

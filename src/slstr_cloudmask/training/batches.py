@@ -70,8 +70,8 @@ def draw(
     """
     for start in range(0, len(order), batch_size):
         mine = order[start : start + batch_size][rank::world_size]
-        labels_NHW = torch.from_numpy(store.labels_NHW[mine]).to(device, non_blocking=True)
-        inputs_NHWC = torch.from_numpy(store.inputs_NHWC[mine]).to(device, non_blocking=True)
+        labels_NHW = torch.from_numpy(store.labels_NHW[mine]).to(device)
+        inputs_NHWC = torch.from_numpy(store.inputs_NHWC[mine]).to(device)
         yield Batch(
             x_NCHW=inputs_NHWC.float().permute(0, 3, 1, 2),
             label_NHW=(labels_NHW == 1).float(),

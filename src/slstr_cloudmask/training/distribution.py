@@ -8,15 +8,21 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.network.device import resolve_device
 
 Item = TypeVar("Item")
+
+# The others wait while the first process packs, which takes its time on a slow file system; a
+# process that died is the launcher's to notice.
+PATIENCE = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +89,18 @@ def launched_device(name: str) -> torch.device:
     Raises
     ------
     InputError
-        No such device on this machine.
+        No such device on this machine, or fewer than processes.
     """
     device = resolve_device(name)
     ranks = launched()
-    if device.type == "cuda" and device.index is None and ranks.world_size > 1:
-        return torch.device("cuda", ranks.local_rank)
-    return device
+    if device.type != "cuda" or device.index is not None or ranks.world_size == 1:
+        return device
+    if ranks.local_rank >= torch.cuda.device_count():
+        raise InputError(
+            f"Process {ranks.local_rank} of this machine has no GPU: {torch.cuda.device_count()} "
+            "found. Start no more processes a machine than it has GPUs."
+        )
+    return torch.device("cuda", ranks.local_rank)
 
 
 @contextmanager
@@ -101,7 +112,8 @@ def joined(device: torch.device) -> Iterator[Ranks]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    distributed.init_process_group(backend, timeout=PATIENCE)
     try:
         yield ranks
         ranks.wait()  # one that leaves early would break the connections of the others

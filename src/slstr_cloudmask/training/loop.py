@@ -12,10 +12,8 @@ Shape legend: N patches, C channels, H rows, W columns.
 
 import logging
 import math
-import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,16 +24,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from slstr_cloudmask.errors import InputError
-from slstr_cloudmask.evaluation.counts import Counts
 from slstr_cloudmask.events import Event, Listener, ignore
 from slstr_cloudmask.network.device import Precision, autocast, resolve_precision
+from slstr_cloudmask.network.model_file import Widths
 from slstr_cloudmask.network.unet import REFERENCE_WIDTHS, UNet
 from slstr_cloudmask.progress import track
 from slstr_cloudmask.training.batches import Batch, draw, patch_indices, shuffled
 from slstr_cloudmask.training.checkpoint import load_checkpoint, save_checkpoint
 from slstr_cloudmask.training.distribution import Ranks
 from slstr_cloudmask.training.pack import Store
+from slstr_cloudmask.training.state import TrainState
+from slstr_cloudmask.training.tally import Outcome, Tally
 
 logger = logging.getLogger(__name__)
 
@@ -76,57 +75,8 @@ class TrainConfig(BaseModel):
     patience: int | None = Field(default=25, ge=1)
     keep: Literal["best", "last"] = "best"
     seed: int = Field(default=1234, ge=0)
-    widths: tuple[int, ...] = REFERENCE_WIDTHS
+    widths: Widths = REFERENCE_WIDTHS
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-
-
-@dataclass
-class TrainState:
-    """How far a run has come; all of it, so that a checkpoint is this and the weights."""
-
-    epoch: int = 0
-    best_epoch: int = 0
-    best_loss: float = float("inf")
-    history: list[dict[str, Any]] = field(default_factory=list)
-
-    def stopped(self, config: TrainConfig) -> bool:
-        """Whether the run is at its end."""
-        waited = self.epoch - self.best_epoch
-        return self.epoch >= config.epochs or (
-            config.patience is not None and waited >= config.patience
-        )
-
-    def record(
-        self, trained: "_Outcome", validated: "_Outcome", patches: int, train_seconds: float
-    ) -> bool:
-        """Note an epoch's outcome; return whether it is the best so far.
-
-        Raises
-        ------
-        InputError
-            A loss is no number.
-        """
-        if not math.isfinite(trained.loss + validated.loss):
-            raise InputError(
-                f"Training diverged in epoch {self.epoch}: the loss is {trained.loss:g}. "
-                "Use a smaller learning rate."
-            )
-        self.history.append(
-            {
-                "epoch": self.epoch,
-                "train_loss": trained.loss,
-                "train_agreement": trained.counts.accuracy,
-                "validation_loss": validated.loss,
-                "validation_agreement": validated.counts.accuracy,
-                "validation_kuipers": validated.counts.kuipers,
-                "patches_per_s": patches / train_seconds,
-                "train_seconds": train_seconds,
-            }
-        )
-        best = validated.loss < self.best_loss
-        if best:
-            self.best_loss, self.best_epoch = validated.loss, self.epoch
-        return best
 
 
 @dataclass(frozen=True)
@@ -143,12 +93,15 @@ class TrainResult:
         The epoch whose weights these are, from 1.
     precision
         What it was trained in.
+    resumed_after
+        Epochs that an earlier, stopped run had done; 0 if there was none.
     """
 
     network: UNet
     state: TrainState
     kept_epoch: int
     precision: Precision
+    resumed_after: int
 
 
 def train(
@@ -188,7 +141,7 @@ def train(
     ConfigError
         The checkpoint belongs to another configuration or store.
     InputError
-        Too few scenes to split, or a loss that is no number.
+        Too few scenes to split, no labels, or a loss that is no number.
     """
     ranks = ranks or Ranks()
     setting = _Setting(config, store, device, resolve_precision(config.precision, device), ranks)
@@ -207,18 +160,18 @@ def train(
         state, best_weights = TrainState(**saved["state"]), saved["best_weights"]
         logger.info("Going on after epoch %d from %s", state.epoch, checkpoint)
 
+    resumed_after = state.epoch
+
     # -- epochs -------------------------------------------------------------------------------
-    while not state.stopped(config):
+    while not state.stopped(config.epochs, config.patience):
         state.epoch += 1
         listen(Event("epoch_start", {"epoch": state.epoch}))
         order = shuffled(train_indices, config.seed, state.epoch)
-        started = time.perf_counter()
         trained = _train_epoch(setting, shared, optimiser, order, state.epoch)
-        train_seconds = time.perf_counter() - started
         listen(Event("epoch_stop", {"epoch": state.epoch}))
         listen(Event("evaluation_start", {"epoch": state.epoch, "set": "validation"}))
         validated = _validate(setting, network, validation_indices)
-        if state.record(trained, validated, len(order), train_seconds):
+        if state.record(trained, validated, len(order)):
             best_weights = _copy_weights(network)
         if checkpoint is not None and ranks.is_first:
             content = {
@@ -230,13 +183,13 @@ def train(
             save_checkpoint(checkpoint, setting.identity, content)
         listen(Event("evaluation", dict(state.history[-1])))
         if ranks.is_first:
-            logger.info("%s", _line(state, config))
+            logger.info("%s", state.line(config.epochs))
 
     # -- keep ---------------------------------------------------------------------------------
     if config.keep == "best":
         network.load_state_dict(best_weights)
     kept_epoch = state.best_epoch if config.keep == "best" else state.epoch
-    return TrainResult(network.eval(), state, kept_epoch, setting.precision)
+    return TrainResult(network.eval(), state, kept_epoch, setting.precision, resumed_after)
 
 
 @dataclass(frozen=True)
@@ -254,7 +207,7 @@ class _Setting:
         """What a checkpoint must share with the run that goes on from it."""
         return {
             "config": self.config.model_dump(mode="json", exclude={"epochs", "patience", "keep"}),
-            "store": self.store.manifest.sources_digest,
+            "store": self.store.manifest.model_dump(mode="json", exclude={"scenes", "skipped"}),
         }
 
     def batches(self, indices: npt.NDArray[np.int64]) -> Iterator[Batch]:
@@ -268,41 +221,14 @@ class _Setting:
         )
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """Mean loss and counts over all pixels with a label, of all processes."""
-
-    loss: float
-    counts: Counts
-
-
-class _Tally:
-    """Adds losses and counts on the device, so that no step waits for the host."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
-        self.tp_fp_tn_fn = torch.zeros(4, dtype=torch.int64, device=device)
-
-    def add(self, loss_sum: Tensor, logits_NHW: Tensor, batch: Batch) -> None:
-        cloud, label, valid = logits_NHW > 0, batch.label_NHW > 0, batch.valid_NHW
-        cells = (cloud & label, cloud & ~label, ~cloud & ~label, ~cloud & label)
-        self.tp_fp_tn_fn += torch.stack([(cell & valid).sum() for cell in cells])
-        self.loss_sum += loss_sum.detach()
-
-    def outcome(self, ranks: Ranks) -> _Outcome:
-        tp, fp, tn, fn = ranks.sum(self.tp_fp_tn_fn).tolist()
-        counts = Counts(tp=tp, fp=fp, tn=tn, fn=fn)
-        return _Outcome(float(ranks.sum(self.loss_sum)) / max(counts.total, 1), counts)
-
-
 def _train_epoch(
     setting: _Setting,
     shared: nn.Module,
     optimiser: torch.optim.Optimizer,
     order: npt.NDArray[np.int64],
     epoch: int,
-) -> _Outcome:
-    ranks, tally = setting.ranks, _Tally(setting.device)
+) -> Outcome:
+    ranks, tally = setting.ranks, Tally(setting.device)
     shared.train()
     batches: Iterable[Batch] = setting.batches(order)
     if ranks.is_first:
@@ -320,8 +246,8 @@ def _train_epoch(
     return tally.outcome(ranks)
 
 
-def _validate(setting: _Setting, network: nn.Module, indices: npt.NDArray[np.int64]) -> _Outcome:
-    tally = _Tally(setting.device)
+def _validate(setting: _Setting, network: nn.Module, indices: npt.NDArray[np.int64]) -> Outcome:
+    tally = Tally(setting.device)
     network.eval()
     with torch.inference_mode():
         for batch in setting.batches(indices):
@@ -349,16 +275,3 @@ def _fresh_network(config: TrainConfig, channels: int) -> UNet:
 
 def _copy_weights(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-
-
-def _line(state: TrainState, config: TrainConfig) -> str:
-    last = state.history[-1]
-    seconds = [epoch["train_seconds"] for epoch in state.history[-5:]]
-    left = timedelta(seconds=round((config.epochs - state.epoch) * sum(seconds) / len(seconds)))
-    best = " (best)" if state.best_epoch == state.epoch else ""
-    return (
-        f"epoch {state.epoch}/{config.epochs}  loss {last['train_loss']:.4f}  "
-        f"agreement {last['train_agreement']:.4f}  validation loss {last['validation_loss']:.4f}  "
-        f"agreement {last['validation_agreement']:.4f}{best}  "
-        f"{last['patches_per_s']:.1f} patches/s  at most {left} left"
-    )

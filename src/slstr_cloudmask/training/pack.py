@@ -14,6 +14,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from slstr_cloudmask.errors import (
     CloudMaskError,
     InputError,
     MissingFileError,
+    OutputExistsError,
 )
 from slstr_cloudmask.network.normaliser import Normaliser
 from slstr_cloudmask.network.tiling import centre_patches
@@ -160,7 +162,9 @@ def pack_scenes(
         The folder holds something else and ``overwrite`` is false.
     """
     ordered = sorted(paths, key=lambda path: path.name)
-    _check_names(ordered)
+    if not ordered:
+        raise InputError("There is no scene to pack.")
+    check_names(ordered)
     settings = {
         "patch_size": patch_size,
         "label": label_name,
@@ -169,9 +173,15 @@ def pack_scenes(
         "sources_digest": _digest(ordered),
     }
     if (folder / MANIFEST_NAME).is_file():
-        store = open_store(folder)
-        if all(getattr(store.manifest, key) == value for key, value in settings.items()):
-            return store
+        with suppress(BrokenFileError) if overwrite else nullcontext():
+            store = open_store(folder)
+            if all(getattr(store.manifest, key) == value for key, value in settings.items()):
+                return store
+        if not overwrite:
+            raise OutputExistsError(
+                f"{folder} was packed from other scenes, older versions of them, or with other "
+                "settings. Pass --overwrite to pack again and start anew."
+            )
     with replacing(folder, overwrite=overwrite) as temporary:
         temporary.mkdir()
         cut = _Cut(patch_size, label_name, mask_empty)
@@ -206,9 +216,14 @@ def open_store(folder: Path) -> Store:
     return Store(manifest, inputs, labels)
 
 
-def _check_names(paths: Sequence[Path]) -> None:
-    if not paths:
-        raise InputError("There is no scene to pack.")
+def check_names(paths: Sequence[Path]) -> None:
+    """Refuse two scenes of one name.
+
+    Raises
+    ------
+    InputError
+        There are two.
+    """
     names = [path.name for path in paths]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

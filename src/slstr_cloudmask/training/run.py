@@ -9,16 +9,19 @@ Started again on the same folder, a run goes on where it stopped.
 """
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from slstr_cloudmask.atomic import check_output, replacing
+from slstr_cloudmask.atomic import replacing
+from slstr_cloudmask.errors import ConfigError
 from slstr_cloudmask.events import Listener, ignore
-from slstr_cloudmask.network.model_file import ModelConfig, save_model
+from slstr_cloudmask.network.model_file import ModelConfig, check_model_folder, save_model
+from slstr_cloudmask.network.tiling import TilingAxis
 from slstr_cloudmask.training.distribution import Ranks, joined
 from slstr_cloudmask.training.loop import TrainConfig, TrainResult, train
 from slstr_cloudmask.training.pack import SceneReader, Store, open_store, pack_scenes
@@ -50,6 +53,27 @@ class DataConfig(BaseModel):
     patch_size: int = Field(default=256, ge=8)
     crop_size: int = Field(default=80, ge=0)
     mask_empty: bool = True
+
+    @model_validator(mode="after")
+    def _check(self) -> "DataConfig":
+        TilingAxis(self.patch_size, self.patch_size, self.crop_size)
+        return self
+
+
+def check_sizes(config: TrainConfig, data: DataConfig) -> None:
+    """Refuse patches that the network cannot halve as often as it does.
+
+    Raises
+    ------
+    ConfigError
+        The patch size is no multiple of the network's stride.
+    """
+    stride = 2 ** (len(config.widths) - 1)
+    if data.patch_size % stride:
+        raise ConfigError(
+            f"Patch size {data.patch_size} does not fit a network of {len(config.widths)} levels: "
+            f"expected a multiple of {stride}."
+        )
 
 
 def prepare_store(
@@ -135,11 +159,14 @@ def run_training(
     OutputExistsError
         The folder holds a finished model, or a store of other scenes, and ``overwrite`` is false.
     """
+    check_sizes(config, data)
     model = folder / MODEL_NAME
-    check_output(model, overwrite=overwrite)
+    check_model_folder(model, overwrite=overwrite)
     with joined(device) as ranks:
         if overwrite and ranks.is_first:
+            # Both, so that a run that is stopped from here on goes on without --overwrite.
             (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
+            shutil.rmtree(model, ignore_errors=True)
         store = prepare_store(
             paths, folder / STORE_NAME, data, read=read, ranks=ranks, overwrite=overwrite
         )
@@ -153,7 +180,7 @@ def run_training(
         )
         described = model_config(config, data, store, result)
         if ranks.is_first:
-            save_model(result.network, described, model, overwrite=overwrite)
+            save_model(result.network, described, model)
             with replacing(folder / HISTORY_NAME, overwrite=True) as temporary:
                 temporary.write_text(json.dumps(result.state.history, indent=1) + "\n")
         ranks.wait()
