@@ -1,6 +1,7 @@
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -389,6 +390,84 @@ def test_a_file_of_another_size_is_named(product: Path) -> None:
             file[name].attrs.update(attributes)
 
     with pytest.raises(BrokenFileError, match=r"S7_BT_in\.nc .*expected 4 rows.*found 2"):
+        read_sen3(product)
+
+
+def _replace(path: Path, name: str, values: Any) -> None:
+    """Put other values, or a group where there are none, in a variable's place."""
+    with h5py.File(path, "r+") as file:
+        attributes = dict(file[name].attrs)
+        del file[name]
+        if values is None:
+            file.create_group(name)
+        else:
+            file[name] = values
+        file[name].attrs.update(attributes)
+
+
+def _set_attribute(path: Path, variable: str, name: str, value: Any) -> None:
+    with h5py.File(path, "r+") as file:
+        file[variable].attrs[name] = value
+
+
+TEXT = np.full((4, 32), b"x")
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "values"),
+    [
+        ("S8_BT_in.nc", "S8_BT_in", np.zeros(32, np.int16)),
+        ("S8_BT_in.nc", "S8_BT_in", np.zeros((0, 32), np.int16)),
+        ("S8_BT_in.nc", "S8_BT_in", TEXT),
+        ("S8_BT_in.nc", "S8_BT_in", None),
+        ("S8_BT_in.nc", "S8_exception_in", np.zeros((3, 32), np.uint8)),
+        ("S8_BT_in.nc", "S8_exception_in", np.zeros((4, 32), np.float32)),
+        ("S8_BT_in.nc", "S8_exception_in", np.zeros(128, np.uint8)),
+        ("S1_radiance_an.nc", "S1_radiance_an", np.zeros((2, 8, 64), np.int16)),
+        ("S1_radiance_an.nc", "S1_exception_an", TEXT),
+        ("S1_quality_an.nc", "S1_solar_irradiance_an", np.array([b"x", b"y"])),
+        ("flags_in.nc", "cloud_in", np.zeros((4, 32, 2), np.uint16)),
+        ("flags_in.nc", "bayes_in", np.zeros((4, 32), np.float32)),
+        ("flags_in.nc", "confidence_in", None),
+        ("geodetic_tx.nc", "latitude_tx", np.zeros((4, 4, 4))),
+        ("geodetic_tx.nc", "longitude_tx", np.zeros((4, 3))),
+        ("geometry_tn.nc", "solar_zenith_tn", np.zeros(4)),
+        ("geometry_tn.nc", "sat_zenith_tn", np.full((4, 4), b"x")),
+        ("geometry_tn.nc", "sat_zenith_tn", np.zeros((0, 0))),
+    ],
+)
+def test_variables_of_another_shape_or_kind_are_named(
+    product: Path, file: str, name: str, values: Any
+) -> None:
+    _replace(product / file, name, values)
+
+    with pytest.raises(BrokenFileError, match=rf"{file.split('.')[0]}\.nc.*{name}.*Download"):
+        read_sen3(product)
+
+
+@pytest.mark.parametrize(
+    ("file", "variable", "name", "value"),
+    [
+        ("S8_BT_in.nc", "/", "resolution", 1000),
+        ("S8_BT_in.nc", "/", "resolution", np.array([1000, 1000])),
+        ("S8_BT_in.nc", "/", "start_offset", np.array([1, 2])),
+        ("S8_BT_in.nc", "/", "start_offset", np.nan),
+        ("S1_radiance_an.nc", "/", "start_offset", np.inf),
+        ("S8_BT_in.nc", "S8_BT_in", "scale_factor", "large"),
+        ("S8_BT_in.nc", "S8_BT_in", "add_offset", np.zeros(3)),
+        ("S8_BT_in.nc", "S8_BT_in", "_FillValue", np.zeros(3)),
+        ("S8_BT_in.nc", "S8_exception_in", "flag_masks", "one two"),
+        ("flags_in.nc", "cloud_in", "flag_masks", np.array([1.5, np.nan])),
+        ("flags_in.nc", "cloud_in", "_FillValue", "none"),
+        ("flags_in.nc", "cloud_in", "flag_masks", np.array([1 << 40])),
+    ],
+)
+def test_attributes_that_mean_nothing_are_errors(
+    product: Path, file: str, variable: str, name: str, value: Any
+) -> None:
+    _set_attribute(product / file, variable, name, value)
+
+    with pytest.raises(BrokenFileError, match=r"S3A_SL_1_RBT.*Download|track_offset, start_offset"):
         read_sen3(product)
 
 

@@ -84,10 +84,13 @@ def grid_from_attributes(attributes: Mapping[str, Any], shape: tuple[int, int]) 
         An attribute is missing or unreadable.
     """
     try:
-        across_m, along_m = (float(text) for text in attributes["resolution"].strip("[] ").split())
+        resolution = attributes["resolution"]
+        across_m, along_m = (float(text) for text in resolution.strip("[] ").split())
         track_offset = float(attributes["track_offset"])
         start_offset = float(attributes["start_offset"])
-    except (KeyError, ValueError) as error:
+        if not (across_m > 0 and along_m > 0 and math.isfinite(track_offset + start_offset)):
+            raise ValueError(f"found {resolution}, {track_offset} and {start_offset}")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             "The attributes that place the grid are missing or unreadable: expected track_offset, "
             f"start_offset and resolution such as '[ 16000 1000 ]' ({error})."

@@ -96,7 +96,8 @@ def solar_irradiance(folder: Path, channel: Channel, day: datetime | None) -> fl
     for file_name, variable, view in sources:
         if (folder / file_name).is_file():
             with ProductFile(folder / file_name) as file:
-                values = file.unpacked(variable)[view] if variable in file else np.array([])
+                known = variable in file
+                values = file.unpacked(variable, shape=None)[view] if known else np.array([])
             if (values > 0).any():
                 return float(values[values > 0].mean())
     default = channel.solar_irradiance or np.nan

@@ -9,7 +9,8 @@ warning names all of them: at night a product holds no S1-S6.
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from slstr_cloudmask import channels
-from slstr_cloudmask.errors import InputError, MissingFileError
+from slstr_cloudmask.errors import (
+    BrokenFileError,
+    CloudMaskError,
+    InputError,
+    MissingFileError,
+)
 from slstr_cloudmask.io.geolocation import (
     Grid,
     coarser,
@@ -76,14 +82,30 @@ def read_sen3(path: str | Path, bands: Collection[str] = channels.NAMES) -> xr.D
             f"{folder} holds no band to read: expected any of {', '.join(bands)}, "
             "in files such as S8_BT_in.nc. Download the product again, with its measurements."
         )
-    name, grid, attributes = _identify(folder, files)
-    coordinates = _coordinates(folder, grid)
-    _warn_of_missing_bands(folder, missing, coordinates.get("solar_zenith_angle"))
-    flags, unfilled = read_flags(folder, grid)
-    scene_bands = read_bands(folder, files, grid, coordinates.get("solar_zenith_angle"), name)
-    for values in scene_bands.values():
-        values[unfilled] = np.nan
+    with _whole(folder):
+        name, grid, attributes = _identify(folder, files)
+        coordinates = _coordinates(folder, grid)
+        solar_zenith_deg = coordinates.get("solar_zenith_angle")
+        _warn_of_missing_bands(folder, missing, solar_zenith_deg)
+        flags, unfilled = read_flags(folder, grid)
+        scene_bands = read_bands(folder, files, grid, solar_zenith_deg, name)
+        for values in scene_bands.values():
+            values[unfilled] = np.nan
     return build_scene(scene_bands, coordinates=coordinates, flags=flags, attributes=attributes)
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[None]:
+    """Say of whatever else is wrong with a product's content that the product is damaged."""
+    try:
+        yield
+    except CloudMaskError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+        raise BrokenFileError(
+            f"{folder} is damaged: a file of it holds values or attributes that mean nothing "
+            f"({type(error).__name__}: {error}). Download the product again."
+        ) from error
 
 
 def product_folder(path: str | Path) -> Path:
@@ -187,7 +209,8 @@ def _coordinates(folder: Path, grid: Grid) -> dict[str, FloatArray]:
     elif geodetic_tie.is_file():
         with ProductFile(geodetic_tie) as file:
             positions = tie_positions(grid, file.grid("latitude_tx"))
-            tie = file.unpacked("latitude_tx"), file.unpacked("longitude_tx")
+            latitude = file.unpacked("latitude_tx")
+            tie = latitude, file.unpacked("longitude_tx", latitude.shape)
         latitude_deg, longitude_deg = interpolate_position(*tie, positions)
         coordinates |= {"latitude": latitude_deg, "longitude": longitude_deg}
     geometry = folder / "geometry_tn.nc"

@@ -102,7 +102,7 @@ def _measured(path: Path) -> tuple[FloatArray, Grid]:
     exception = variable.replace("_BT_", "_exception_").replace("_radiance_", "_exception_")
     with ProductFile(path) as file:
         values, grid = file.unpacked(variable), file.grid(variable)
-        bits = file.raw(exception).view(np.uint8)
+        bits = file.unsigned(exception, values.shape)
         unusable = sum(
             mask
             for meaning, mask in file.flag_masks(exception).items()

@@ -21,6 +21,9 @@ from slstr_cloudmask.io.geolocation import Grid, grid_from_attributes
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.floating[Any]]
+Shape = tuple[int | None, ...] | None
+IMAGE: Shape = (None, None)
+IMAGE_WORDS = "(rows, columns)"
 
 
 class ProductFile:
@@ -71,31 +74,41 @@ class ProductFile:
         # Names in capitals belong to HDF5's bookkeeping of dimensions.
         return {key: _plain(value) for key, value in attributes.items() if not key.isupper()}
 
-    def raw(self, name: str) -> Array:
+    def raw(self, name: str, shape: Shape = IMAGE, kinds: str = "fiu") -> Array:
         """Values of a variable as they are stored.
+
+        Parameters
+        ----------
+        name
+            The variable.
+        shape
+            Sizes that it must have, None standing for any; None where any shape will do.
+        kinds
+            NumPy's kinds of number that it may hold.
 
         Raises
         ------
         BrokenFileError
-            The file has no such variable, or its data cannot be read.
+            The file has no such variable, one of another shape or kind, or its data cannot be
+            read.
         """
         try:
-            return np.asarray(self._variable(name)[()])
+            return np.asarray(self._dataset(name, shape, kinds)[()])
         except OSError as error:
             raise BrokenFileError(
                 f"{self.path} is damaged: variable {name} cannot be read ({error}). "
                 "Download the product again."
             ) from error
 
-    def unpacked(self, name: str) -> FloatArray:
-        """Values of a variable in its unit, NaN where it has none.
+    def unpacked(self, name: str, shape: Shape = IMAGE) -> FloatArray:
+        """Values of a variable in its unit, NaN where it has none; ``shape`` as for `raw`.
 
         Returns
         -------
         numpy.ndarray
             float32 where two bytes were stored, otherwise float64.
         """
-        raw, attributes = self.raw(name), self.attributes(name)
+        raw, attributes = self.raw(name, shape), self.attributes(name)
         dtype: type[np.floating[Any]] = np.float32 if raw.dtype.itemsize <= 2 else np.float64
         # NetCDF packing (CF conventions, section 8.1): value = raw * scale_factor + add_offset.
         values: FloatArray = raw.astype(dtype)
@@ -105,9 +118,9 @@ class ProductFile:
             values[raw == attributes["_FillValue"]] = np.nan
         return values
 
-    def unsigned(self, name: str) -> Array:
+    def unsigned(self, name: str, shape: Shape = IMAGE) -> Array:
         """Values of a flag variable as unsigned integers: some products store them signed."""
-        raw = self.raw(name)
+        raw = self.raw(name, shape, "iu")
         return raw.astype(raw.dtype.newbyteorder("=")).view(f"u{raw.dtype.itemsize}")
 
     def flag_masks(self, name: str) -> dict[str, int]:
@@ -130,12 +143,35 @@ class ProductFile:
     def grid(self, name: str) -> Grid:
         """Where the grid of a variable lies."""
         try:
-            return grid_from_attributes(self.attributes(), self._variable(name).shape)
+            return grid_from_attributes(self.attributes(), self._dataset(name, IMAGE).shape)
         except InputError as error:
             raise BrokenFileError(f"{self.path}: {error}") from error
 
+    def _dataset(self, name: str, shape: Shape, kinds: str = "fiu") -> Any:
+        """Check that a variable is an array of numbers of the shape that is expected."""
+        variable = self._variable(name)
+        found = f"a {type(variable).__name__.lower()}"
+        if isinstance(variable, h5py.Dataset):
+            sizes = variable.shape or ()
+            fits = shape is None or (
+                len(sizes) == len(shape)
+                and all(
+                    size > 0 and want in (None, size)
+                    for size, want in zip(sizes, shape, strict=True)
+                )
+            )
+            if fits and variable.dtype.kind in kinds:
+                return variable
+            found = f"{variable.dtype} of shape {variable.shape}"
+        numbers = "numbers" if "f" in kinds else "integers"
+        sized = "" if shape is None else f" of shape {shape}".replace("(None, None)", IMAGE_WORDS)
+        raise BrokenFileError(
+            f"{self.path} is damaged: expected {numbers}{sized} in {name}, found {found}. "
+            "Download the product again."
+        )
+
     def _variable(self, name: str) -> Any:
-        if name not in self._file:
+        if self._file.get(name) is None:
             found = ", ".join(sorted(self._file)) or "nothing"
             raise BrokenFileError(
                 f"{self.path} holds no variable {name}: found {found}. Download the product again."
