@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import slstr_cloudmask.detectors
 from slstr_cloudmask.cli.info import info
+from slstr_cloudmask.cli.inputs import expand_inputs
 from slstr_cloudmask.cli.predict import predict
 from slstr_cloudmask.errors import InputError, MissingFileError
 from slstr_cloudmask.io.mask_file import read_mask
@@ -249,3 +250,14 @@ def test_info_of_a_benchmark_file(tmp_path: Path) -> None:
     described = json.loads(result.stdout)[0]
     assert described["platform"] == "Sentinel-3A"
     assert described["valid_share"] == pytest.approx(119 / 128)
+
+
+@pytest.mark.parametrize("pattern", ["data/**.hdf", "**.SEN3"])
+def test_a_pattern_that_cannot_be_is_named(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path, pattern: str) -> None:
+        raise ValueError("Invalid pattern: '**' can only be an entire path component")
+
+    # Python 3.13 understands such a pattern; earlier versions refuse it in these words.
+    monkeypatch.setattr(Path, "glob", refuse)
+    with pytest.raises(InputError, match=r"Invalid pattern.*\*\*/\*\.hdf"):
+        expand_inputs([pattern])

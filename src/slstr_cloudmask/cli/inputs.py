@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import typer
 
-from slstr_cloudmask.errors import CloudMaskError, MissingFileError
+from slstr_cloudmask.errors import CloudMaskError, InputError, MissingFileError
 
 Result = TypeVar("Result")
 
@@ -61,6 +61,8 @@ def expand_inputs(arguments: Iterable[str]) -> list[Path]:
 
     Raises
     ------
+    InputError
+        A pattern has a form that cannot be.
     MissingFileError
         A pattern matches nothing.
     """
@@ -71,7 +73,13 @@ def expand_inputs(arguments: Iterable[str]) -> list[Path]:
             paths[path] = None
             continue
         root = Path(path.anchor)
-        matches = sorted(root.glob(str(path.relative_to(root))))
+        try:
+            matches = sorted(root.glob(str(path.relative_to(root))))
+        except ValueError as error:
+            raise InputError(
+                f"{argument!r} cannot be used as a pattern: {error}. Expected one such as "
+                "'data/*.hdf', or 'data/**/*.hdf' for folders of any depth."
+            ) from error
         if not matches:
             raise MissingFileError(f"No file or folder matches {argument!r}.")
         paths |= dict.fromkeys(matches)
