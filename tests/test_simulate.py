@@ -344,6 +344,22 @@ def test_too_small_a_scene_is_an_error(size: tuple[int, int]) -> None:
         simulate_scene(1, size)
 
 
+@pytest.mark.parametrize("size", [(99999999, 99999999), (3001, 64), (64, 3001)])
+def test_too_large_a_scene_is_an_error(tmp_path: Path, size: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match=rf"at most 3000x3000 .*found {size[0]}x{size[1]}"):
+        simulate_dataset(tmp_path, scenes=1, size=size)
+    with pytest.raises(InputError, match="at most 3000x3000"):
+        simulate_scene(1, size)
+
+
+def test_a_simulated_scene_says_so_in_its_platform(tmp_path: Path) -> None:
+    made = simulate_dataset(tmp_path, scenes=2, size=SMALL)["scenes"]
+    for entry in made:
+        scene = read_scene(tmp_path / entry["path"])
+        assert scene.attrs["platform"] == "Sentinel-3A (simulated)"
+        assert simulate_scene(entry["seed"], SMALL).attrs["platform"] == scene.attrs["platform"]
+
+
 def test_statistics_are_those_of_the_real_mask() -> None:
     counts = np.zeros(4)
     for seed in range(16):

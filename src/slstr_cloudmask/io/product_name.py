@@ -17,7 +17,8 @@ EXAMPLE = (
     "S3A_SL_1_RBT____20191001T113221_20191001T113521_20210116T103011_0179_050_023_1980"
     "_LR1_R_NT_004.SEN3"
 )
-BLANK_FRAME = "____"  # products that are a strip of the orbit, not one of its frames
+# No centre of the ground segment: such a product was made by ``cloudmask simulate``.
+SIMULATED_CENTRES = ("SI0", "SI1")
 
 # Sentinel-3 PDGS File Naming Convention (EUM/LEO-SEN3/SPE/10/0070), section 4.
 _PATTERN = re.compile(
@@ -41,7 +42,8 @@ class ProductName:
     stem
         The name without its ending.
     platform
-        ``Sentinel-3A`` and so on.
+        ``Sentinel-3A`` and so on; ``Sentinel-3A (simulated)`` where the centre is ``SI0`` or
+        ``SI1``.
     start, stop, created
         First and last measurement, and when the product was made, UTC.
     duration_s
@@ -96,9 +98,10 @@ def parse_product_name(path: str | Path) -> ProductName | None:
         start, stop, created = (_time(match[key]) for key in ("start", "stop", "created"))
     except ValueError:  # digits in the right places, but no date
         return None
+    simulated = " (simulated)" if match["centre"].upper() in SIMULATED_CENTRES else ""
     return ProductName(
         stem=name.removesuffix(match["suffix"]),
-        platform=f"Sentinel-3{match['mission'][2].upper()}",
+        platform=f"Sentinel-3{match['mission'][2].upper()}{simulated}",
         start=start,
         stop=stop,
         created=created,

@@ -21,6 +21,7 @@ from slstr_cloudmask.simulate.provider import BITS, provider_flags
 from slstr_cloudmask.simulate.surface import draw_surface
 
 SMALLEST_PX = 32
+LARGEST_PX = 3000  # five times the pixels, and the memory, of a full scene
 FULL_SIZE = (1200, 1500)
 # A pixel is truly cloudy from this optical depth on; about what a lidar study calls cloud.
 CLOUD_OPTICAL_DEPTH = 0.3
@@ -49,7 +50,7 @@ def simulate_scene(
     Raises
     ------
     InputError
-        The size is below 32 pixels in a direction.
+        The size is below 32 or above 3000 pixels in a direction.
     """
     check_size(size)
     overpass = scene_overpass(seed, night=night)
@@ -78,17 +79,23 @@ def simulate_scene(
 
 
 def check_size(size: tuple[int, int]) -> None:
-    """Refuse a size that is too small.
+    """Refuse a size that is too small or too large.
 
     Raises
     ------
     InputError
-        Fewer than 32 rows or columns.
+        Fewer than 32 rows or columns, or more than 3000.
     """
     if min(size) < SMALLEST_PX:
         raise InputError(
             f"Expected a size of at least {SMALLEST_PX}x{SMALLEST_PX} pixels, "
             f"found {size[0]}x{size[1]}. Cloud has no shape in less."
+        )
+    if max(size) > LARGEST_PX:
+        raise InputError(
+            f"Expected a size of at most {LARGEST_PX}x{LARGEST_PX} pixels, "
+            f"found {size[0]}x{size[1]}. The instrument's scenes are "
+            f"{FULL_SIZE[0]}x{FULL_SIZE[1]}; simulate more of them instead."
         )
 
 
@@ -108,7 +115,7 @@ def _coordinates(geometry: Geometry) -> Bands:
 
 def _attributes(overpass: Overpass, seed: int) -> dict[str, str]:
     return {
-        "platform": "Sentinel-3A",
+        "platform": "Sentinel-3A (simulated)",
         "start_time": f"{overpass.start:%Y-%m-%dT%H:%M:%SZ}",
         "view": "nadir",
         "grid": "1km",
