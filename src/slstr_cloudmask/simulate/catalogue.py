@@ -1,4 +1,7 @@
-"""Kinds of cloud, and how often each occurs in a climate."""
+"""Kinds of cloud, and how often each occurs in a climate.
+
+Numbers from the literature are quoted from memory, not checked against the sources named.
+"""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,8 @@
 """The scene without its clouds: sunlight off the ground and radiation from it.
 
 Everything is per pixel, float32 (rows, columns), by band.
+
+Numbers from the literature are quoted from memory, not checked against the sources named.
 """
 
 import numpy as np

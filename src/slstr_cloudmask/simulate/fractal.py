@@ -3,6 +3,8 @@
     moisture = fractal_field(rng, (1200, 1500), slope=3.2)
 
 Lengths are in pixels. Every field is float32 of shape (rows, columns).
+
+The method is quoted from memory, not checked against the source named.
 """
 
 import math

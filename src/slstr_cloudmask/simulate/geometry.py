@@ -2,6 +2,8 @@
 
 Sentinel-3 crosses the equator southwards at 10:00 local time and northwards at 22:00; a scene is
 three minutes of one pass, seen with the sub-satellite track two thirds of the way to the right.
+
+Numbers from the literature are quoted from memory, not checked against the sources named.
 """
 
 import math

@@ -1,4 +1,7 @@
-"""What the instrument adds: blur, noise, saturation, rounding, empty columns and lost lines."""
+"""What the instrument adds: blur, noise, saturation, rounding, empty columns and lost lines.
+
+Numbers from the literature are quoted from memory, not checked against the sources named.
+"""
 
 import numpy as np
 import numpy.typing as npt

@@ -2,6 +2,8 @@
 
 Layers are added from the ground upwards. Reflected sunlight goes down and up through each layer;
 emitted radiation is absorbed and emitted again.
+
+Numbers from the literature are quoted from memory, not checked against the sources named.
 """
 
 from dataclasses import dataclass, field
@@ -38,7 +40,7 @@ _RAYLEIGH = {
     "S6": 0.0003,
     "S7": 0.0,
 }
-# Two-way transmittance of ozone and dry gases at an air mass of 2: MODTRAN, mid-latitude.
+# Two-way transmittance of ozone and dry gases at an air mass of 2: about as of MODTRAN.
 _GASES = {"S1": 0.985, "S2": 0.990, "S3": 0.992, "S4": 1.0, "S5": 0.985, "S6": 0.965, "S7": 0.93}
 _WAVELENGTH_UM = {
     "S1": 0.555,

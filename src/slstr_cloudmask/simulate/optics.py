@@ -5,6 +5,8 @@
 
 Two-stream results depend on optical depth and one angle, so they are computed once per kind of
 particle on a small grid and interpolated linearly for the pixels.
+
+Numbers from the literature are quoted from memory, not checked against the sources named.
 """
 
 from collections.abc import Mapping
@@ -49,9 +51,10 @@ def _particles(line: str) -> Particles:
     )
 
 
-# Mie calculations for gamma distributions of variance .1, named by effective radius in um, with
-# refractive indices of Hale and Querry (1973) for water and Warren and Brandt (2008) for ice. The
-# asymmetry of ice is that of rough crystals, after Yang et al. (2013), not of spheres.
+# As Mie calculations would give for gamma distributions of variance .1, named by effective radius
+# in um, with refractive indices like those of Hale and Querry (1973) for water and Warren and
+# Brandt (2008) for ice. The asymmetry of ice is that of rough crystals, as in Yang et al. (2013),
+# not of spheres.
 PARTICLES: dict[str, Particles] = {
     "water5": _particles(".9949 .9969 .9902 .952 .380 .249 | 1.33 .44 .55 | .85 .81 .80 .76"),
     "water10": _particles(".9895 .9940 .9803 .896 .510 .373 | 1.11 .85 .82 | .86 .85 .85 .80"),

@@ -3,6 +3,8 @@
 As the operational scheme does, it compares what is seen with what a forecast says the clear scene
 would look like (Merchant et al. 2005, Q. J. R. Meteorol. Soc. 131, 2735). The forecast is smooth,
 biased and displaced, so clear pixels are often flagged: a label to learn from, not the truth.
+
+The scheme is quoted from memory, not checked against the source named.
 """
 
 from dataclasses import dataclass

@@ -2,6 +2,8 @@
 
 Reflectances are bidirectional, unit 1; temperatures K; radiances W m-2 sr-1 um-1; optical depths
 are at 0.55 um; ``mu`` is the cosine of a zenith angle. Functions work on arrays of one shape.
+
+Numbers from the literature are quoted from memory, not checked against the sources named.
 """
 
 import numpy as np
@@ -108,7 +110,7 @@ def cirrus_band_transmittance(vapour_mm: Array | float, airmass: Array | float) 
     airmass
         ``1 / mu_sun + 1 / mu_view``.
     """
-    # Fitted to what is known of the band: 10 mm hide the ground, cirrus at 10 km keeps about .7.
+    # Chosen so that 10 mm hide the ground, cirrus at 10 km keeps about .7.
     return np.exp(-0.72 * (np.asarray(vapour_mm) * airmass) ** 0.68)
 
 
@@ -134,7 +136,7 @@ def infrared_deficits_kelvin(vapour_mm: Array, mu_view: Array, lapse: Array) -> 
     dict
         K, for S7 (emission only), S8 and S9.
     """
-    # Fitted to textbook values: 50 mm gives 4.4 and 6.0 K at 11 and 12 um, 5 mm .3 and .5 K.
+    # Chosen so that 50 mm gives 4.4 and 6.0 K at 11 and 12 um, 5 mm .3 and .5 K.
     coefficients = {
         "S7": (0.35, 0.022, 2e-4),
         "S8": (0.15, 0.030, 11e-4),

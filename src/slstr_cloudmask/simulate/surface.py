@@ -1,6 +1,8 @@
 """What lies under the cloud: sea, ice, land and the air above them.
 
 A scene's coast and heights are fractal; kinds of ground follow latitude, height and moisture.
+
+Numbers from the literature are quoted from memory, not checked against the sources named.
 """
 
 from dataclasses import dataclass
@@ -30,7 +32,7 @@ class Ground(IntEnum):
     THIN_ICE = 8
 
 
-# Typical spectra of the ASTER/ECOSTRESS library's classes (Baldridge et al. 2009), S1 ... S6.
+# Spectra like those of the ASTER/ECOSTRESS library's classes (Baldridge et al. 2009), S1 ... S6.
 REFLECTANCE = np.array(
     [
         [0.010, 0.004, 0.002, 0.000, 0.001, 0.001],
@@ -45,7 +47,7 @@ REFLECTANCE = np.array(
     ],
     np.float32,
 )
-# The same library's emissivities in S7, S8 and S9.
+# Emissivities like that library's in S7, S8 and S9.
 EMISSIVITY = np.array(
     [
         [0.975, 0.990, 0.985],
@@ -134,7 +136,7 @@ def _terrain(
 def _air_kelvin(rng: np.random.Generator, latitude: Field) -> Field:
     """Air near the ground at sea level: the zonal mean of autumn, and weather."""
     shape = (latitude.shape[0], latitude.shape[1])
-    # Fit to the zonal mean: 28 C at the equator, 2 C at 60 degrees.
+    # About the zonal mean: 28 C at the equator, 2 C at 60 degrees.
     zonal = ZERO_CELSIUS + np.clip(27.5 - 0.0072 * latitude**2, -14, 30)
     weather = rng.normal(0, 1.5) + 1.5 * fractal_field(rng, shape, slope=3.4)
     return np.asarray(zonal + weather, np.float32)
@@ -197,7 +199,7 @@ def _solid_kelvin(
 def _vapour_mm(rng: np.random.Generator, air: Field) -> Field:
     """Total column water vapour, mm, from the air's temperature."""
     shape = (air.shape[0], air.shape[1])
-    # Fit of reanalysis means: Clausius-Clapeyron growth by a factor e every 8.2 K.
+    # About what reanalyses have: Clausius-Clapeyron growth by a factor e every 8.2 K.
     mean = 4 + 0.115 * np.exp((air - 250) / 8.2)
     moist = mean * np.exp(0.25 * fractal_field(rng, shape, slope=3.2) + rng.normal(0, 0.15))
     return np.asarray(np.clip(moist, 1, 60), np.float32)
