@@ -1,7 +1,7 @@
 """A Mask as a NetCDF file that xarray, GDAL, SNAP and satpy open.
 
-    write_mask(mask, Path("scene_cloudmask-default.nc"))
-    mask = read_mask("scene_cloudmask-default.nc")
+    write_mask(mask, Path("scene_cloudmask-thresholds.nc"))
+    mask = read_mask("scene_cloudmask-thresholds.nc")
 
 The file follows CF-1.8: flags of one byte with ``flag_values`` and ``flag_meanings``, 255 where
 unknown, and 2-D latitude and longitude named by every variable's ``coordinates`` attribute.
