@@ -4,6 +4,7 @@ Rank and world size come from the launcher's environment, never from a configura
 process needs no launcher, and nothing below then communicates.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,4 +119,7 @@ def joined(device: torch.device) -> Iterator[Ranks]:
         yield ranks
         ranks.wait()  # one that leaves early would break the connections of the others
     finally:
+        # The network's wrapper lives on in reference cycles and holds the group: its threads would
+        # outlast the interpreter, and now and then abort it (pytorch/pytorch#179291).
+        gc.collect()
         distributed.destroy_process_group()
