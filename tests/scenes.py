@@ -6,7 +6,8 @@ import numpy as np
 import xarray as xr
 
 from slstr_cloudmask.channels import NAMES, REFLECTANCE_NAMES
-from slstr_cloudmask.scene import UNKNOWN, build_scene, flag_variable
+from slstr_cloudmask.flags import UNKNOWN, flag_variable
+from slstr_cloudmask.scene import build_scene
 
 BAYES_MASKS = {"single_low": 1, "single_moderate": 2, "dual_low": 4, "dual_moderate": 8}
 

@@ -17,6 +17,7 @@ from slstr_cloudmask.errors import (
     MissingLabelError,
     OutputExistsError,
 )
+from slstr_cloudmask.flags import decode_flag, flag_variable
 from slstr_cloudmask.io.benchmark_hdf import (
     BAYES_MASKS,
     day_or_night,
@@ -24,14 +25,7 @@ from slstr_cloudmask.io.benchmark_hdf import (
     read_scene,
     write_scene,
 )
-from slstr_cloudmask.scene import (
-    Regime,
-    build_scene,
-    decode_flag,
-    flag_variable,
-    label,
-    regime,
-)
+from slstr_cloudmask.scene import Regime, build_scene, label, regime
 
 NAME = (
     "S3A_SL_1_RBT____20191001T113221_20191001T113521_20210116T103011_0179_050_023_1980"

@@ -14,7 +14,7 @@ from slstr_cloudmask.cli.inputs import expand_inputs
 from slstr_cloudmask.cli.predict import predict
 from slstr_cloudmask.errors import InputError, MissingFileError
 from slstr_cloudmask.io.mask_file import read_mask
-from slstr_cloudmask.scene import build_mask
+from slstr_cloudmask.mask import build_mask
 from tests.sen3_product import NAME, NAME_005, THERMAL, write_product
 
 app = typer.Typer()

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from slstr_cloudmask.errors import InputError, MissingLabelError
 from slstr_cloudmask.evaluation.counts import Counts
 from slstr_cloudmask.evaluation.scores import score_scene, summarise
-from slstr_cloudmask.scene import build_mask
+from slstr_cloudmask.mask import build_mask
 from tests.scenes import make_scene
 
 # 100 pixels: 60 labelled cloud of which 50 are found, 40 clear of which 8 are called cloud.

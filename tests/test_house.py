@@ -21,7 +21,9 @@ ORDER = [
     "progress",
     "events",
     "validation",
+    "flags",
     "scene",
+    "mask",
     "io",
     "simulate",
     "network",
@@ -38,7 +40,7 @@ ORDER = [
 ONLY = {
     "errors": set(),
     "channels": {"errors"},
-    "evaluation": {"__init__", "errors", "scene"},
+    "evaluation": {"__init__", "errors", "flags", "scene"},
     "network": {"__init__", "errors", "channels", "atomic", "scene"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -13,7 +13,8 @@ from slstr_cloudmask.errors import (
     WriteError,
 )
 from slstr_cloudmask.io.mask_file import read_mask, write_mask
-from slstr_cloudmask.scene import build_mask, build_scene
+from slstr_cloudmask.mask import build_mask
+from slstr_cloudmask.scene import build_scene
 
 
 @pytest.fixture

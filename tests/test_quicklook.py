@@ -6,9 +6,11 @@ import xarray as xr
 from matplotlib.image import imread
 
 from slstr_cloudmask.errors import OutputExistsError
+from slstr_cloudmask.flags import flag_variable, value_flag_variable
+from slstr_cloudmask.mask import build_mask
 from slstr_cloudmask.report.composite import NO_DATA_RGB, cloud_outline, composite
 from slstr_cloudmask.report.quicklook import draw_quicklook, operational_mask, quicklook_figure
-from slstr_cloudmask.scene import build_mask, build_scene, flag_variable, value_flag_variable
+from slstr_cloudmask.scene import build_scene
 
 SHAPE = (40, 50)
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from slstr_cloudmask.scene import UNKNOWN, Regime, build_scene, regime
+from slstr_cloudmask.flags import UNKNOWN
+from slstr_cloudmask.scene import Regime, build_scene, regime
 
 KELVIN = np.array([[280.0, 290.0, np.nan]])
 

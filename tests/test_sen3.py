@@ -9,13 +9,14 @@ import pytest
 import xarray as xr
 
 from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
+from slstr_cloudmask.flags import decode_flag
 from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.io.geolocation import Grid
 from slstr_cloudmask.io.product_info import describe_product
 from slstr_cloudmask.io.radiometry import sun_distance_au, to_kilometre
 from slstr_cloudmask.io.sen3 import read_sen3
 from slstr_cloudmask.io.sen3_file import ProductFile
-from slstr_cloudmask.scene import Regime, bands_missing, decode_flag, label, regime, valid_pixels
+from slstr_cloudmask.scene import Regime, bands_missing, label, regime, valid_pixels
 from tests.sen3_product import NAME, NAME_005, THERMAL, write_product
 from tests.test_geolocation import REAL, needs_real_product
 

@@ -12,7 +12,8 @@ from slstr_cloudmask.detectors import get_detector
 from slstr_cloudmask.detectors.background import gross_limit, local_spread, warm_background
 from slstr_cloudmask.detectors.protocol import Detector
 from slstr_cloudmask.detectors.thresholds import TESTS, Thresholds
-from slstr_cloudmask.scene import build_scene, flag_variable, label
+from slstr_cloudmask.flags import flag_variable
+from slstr_cloudmask.scene import build_scene, label
 from slstr_cloudmask.simulate.scene import simulate_scene
 
 NO_GLINT = np.array(False)

@@ -1,8 +1,4 @@
-"""The two contracts of the package: the Scene that is masked and the Mask that comes out.
-
-Both are ``xarray.Dataset`` on dims ``("rows", "columns")``.
-
-**Scene**
+"""The Scene contract: what is masked, an ``xarray.Dataset`` on dims ``("rows", "columns")``.
 
 - data: any of ``S1`` ... ``S6`` (top-of-atmosphere reflectance, unit 1) and ``S7`` ... ``S9``
   (brightness temperature, K), float32, NaN = no data; a band that is not there is absent;
@@ -14,14 +10,11 @@ Both are ``xarray.Dataset`` on dims ``("rows", "columns")``.
   ``source``; ``illumination``, ``night`` where a scene without solar zenith angles and without
   reflectances is known to be one of the night (without it, its regime is unknown).
 
-**Mask**: ``cloud_probability``, ``cloud_mask`` (0 clear, 1 cloud, 255 unknown) and ``regime``.
-
-``build_scene`` and ``build_mask`` make them, ``check_scene`` refuses what does not fit, and the
-small functions below read them, so that nothing else needs to know how they are laid out.
+`build_scene` makes it, `check_scene` refuses what does not fit, and the small functions below read
+it, so that nothing else needs to know how it is laid out. What comes out is the Mask (``mask``).
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
 
@@ -29,15 +22,13 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from slstr_cloudmask import __version__, channels
+from slstr_cloudmask import channels
 from slstr_cloudmask.errors import InputError, MissingLabelError
+from slstr_cloudmask.flags import DIMS, UNKNOWN, BoolArray, value_flag_variable
 
-DIMS = ("rows", "columns")
 COORDINATE_NAMES = ("latitude", "longitude", "solar_zenith_angle", "satellite_zenith_angle")
-UNKNOWN = 255  # fill value of every 8-bit flag: neither cloud nor clear
 
 FloatArray = npt.NDArray[np.floating[Any]]
-BoolArray = npt.NDArray[np.bool_]
 
 
 class Regime(IntEnum):
@@ -175,72 +166,6 @@ def _band_attributes(name: str) -> dict[str, Any]:
     }
 
 
-def flag_variable(
-    values: npt.ArrayLike, masks: Mapping[str, int], *, fill: int | None = None, long_name: str = ""
-) -> xr.Variable:
-    """Make a CF bit field.
-
-    Parameters
-    ----------
-    values
-        Unsigned integers (rows, columns).
-    masks
-        Bit mask by meaning; meanings hold no blanks.
-    fill
-        The value that means unknown.
-    long_name
-        What the field is, in words.
-    """
-    array = np.asarray(values)
-    attributes: dict[str, Any] = {"long_name": long_name} if long_name else {}
-    attributes["flag_masks"] = np.array(list(masks.values()), array.dtype)
-    attributes["flag_meanings"] = " ".join(masks)
-    if fill is not None:
-        attributes["_FillValue"] = array.dtype.type(fill)
-    return xr.Variable(DIMS, array, attributes)
-
-
-def value_flag_variable(
-    values: npt.ArrayLike, meanings: Mapping[str, int], *, long_name: str
-) -> xr.Variable:
-    """Make a CF 8-bit field of exclusive values, 255 = unknown."""
-    attributes = {
-        "long_name": long_name,
-        "units": "1",
-        "flag_values": np.array(list(meanings.values()), np.uint8),
-        "flag_meanings": " ".join(meanings),
-        "_FillValue": np.uint8(UNKNOWN),
-    }
-    return xr.Variable(DIMS, np.asarray(values, np.uint8), attributes)
-
-
-def flag_masks(flag: xr.DataArray) -> dict[str, int]:
-    """Bit mask by meaning, from the flag's own attributes; spare bits are left out."""
-    meanings = str(flag.attrs["flag_meanings"]).split()
-    masks = np.atleast_1d(flag.attrs["flag_masks"])
-    return {
-        meaning: int(mask)
-        for meaning, mask in zip(meanings, masks, strict=False)
-        if not meaning.startswith("spare")
-    }
-
-
-def decode_flag(flag: xr.DataArray, meaning: str) -> tuple[BoolArray, BoolArray]:
-    """Read one bit by its name.
-
-    Returns
-    -------
-    is_set, known
-        Two boolean arrays (rows, columns): whether the bit is set, and whether the pixel has a
-        value at all.
-    """
-    values = flag.values
-    known = np.ones(values.shape, bool)
-    if "_FillValue" in flag.attrs:
-        known = values != flag.attrs["_FillValue"]
-    return known & ((values & flag_masks(flag)[meaning]) != 0), known
-
-
 def bands_present(scene: xr.Dataset) -> tuple[str, ...]:
     """Names of the bands that the scene holds, in the instrument's order."""
     return tuple(name for name in channels.NAMES if name in scene)
@@ -320,84 +245,3 @@ def label(scene: xr.Dataset, name: str = "bayes") -> tuple[BoolArray, BoolArray]
     values = scene[name].values
     known = (values != UNKNOWN) & valid_pixels(scene)
     return known & (values > 0), known
-
-
-def build_mask(
-    scene: xr.Dataset,
-    probability: npt.ArrayLike,
-    *,
-    threshold: float,
-    detector: str,
-    attributes: Mapping[str, Any] | None = None,
-) -> xr.Dataset:
-    """Make a Mask: the only place where a threshold is applied.
-
-    Parameters
-    ----------
-    scene
-        The Scene that was masked.
-    probability
-        Cloud probability (rows, columns), 0 to 1, NaN where unknown. Pixels that were not seen
-        become unknown whatever it says.
-    threshold
-        Cloud where the probability is at least this.
-    detector
-        Name of the detector.
-    attributes
-        More attributes: version, checksum, label.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``cloud_probability`` float32, ``cloud_mask`` uint8 (255 unknown), ``regime`` uint8, with
-        the scene's latitude and longitude.
-    """
-    known = valid_pixels(scene)
-    values = np.where(known, np.asarray(probability, np.float32), np.float32(np.nan))
-    cloud = np.full(values.shape, UNKNOWN, np.uint8)
-    finite = np.isfinite(values)
-    cloud[finite] = values[finite] >= threshold
-    mask = xr.Dataset(
-        {
-            "cloud_probability": xr.Variable(
-                DIMS, values, {"long_name": "probability of cloud", "units": "1"}
-            ),
-            "cloud_mask": value_flag_variable(
-                cloud, {"clear": 0, "cloud": 1}, long_name="cloud mask"
-            ),
-            "regime": value_flag_variable(
-                regime(scene),
-                {item.name.lower(): item.value for item in Regime},
-                long_name="illumination regime",
-            ),
-        },
-        coords={
-            name: scene[name].variable for name in ("latitude", "longitude") if name in scene.coords
-        },
-    )
-    mask["cloud_mask"].attrs["standard_name"] = "cloud_binary_mask"
-    mask["cloud_mask"].attrs["ancillary_variables"] = "cloud_probability regime"
-    mask.attrs = _mask_attributes(scene, threshold, detector) | dict(attributes or {})
-    return mask
-
-
-def _mask_attributes(scene: xr.Dataset, threshold: float, detector: str) -> dict[str, Any]:
-    written = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        **scene.attrs,
-        "Conventions": "CF-1.8",
-        "title": "Cloud mask of a Sentinel-3 SLSTR scene",
-        "history": f"{written} slstr-cloudmask {__version__}",
-        "detector": detector,
-        "detector_version": __version__,
-        "threshold": float(threshold),
-        "bands_used": " ".join(bands_present(scene)),
-        "bands_missing": " ".join(bands_missing(scene)),
-    }
-
-
-def cloud_fraction(mask: xr.Dataset) -> float:
-    """Share of cloud among the pixels that are known; NaN where none is."""
-    cloud = mask["cloud_mask"].values
-    known = cloud != UNKNOWN
-    return float((cloud[known] == 1).mean()) if known.any() else float("nan")

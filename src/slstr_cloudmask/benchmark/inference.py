@@ -19,10 +19,11 @@ from slstr_cloudmask.detectors import Detector
 from slstr_cloudmask.detectors.network import Network
 from slstr_cloudmask.errors import CloudMaskError, MissingLabelError
 from slstr_cloudmask.evaluation.scores import SceneScore, score_scene
+from slstr_cloudmask.flags import BoolArray
 from slstr_cloudmask.io.benchmark_hdf import day_or_night, read_scene
 from slstr_cloudmask.io.mask_file import write_mask
 from slstr_cloudmask.progress import track
-from slstr_cloudmask.scene import BoolArray, FloatArray
+from slstr_cloudmask.scene import FloatArray
 
 logger = logging.getLogger(__name__)
 

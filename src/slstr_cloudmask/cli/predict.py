@@ -98,7 +98,8 @@ class Job:
         """Mask the product, write what was asked for, and say so in one line."""
         from slstr_cloudmask.io import open_scene
         from slstr_cloudmask.io.mask_file import write_mask
-        from slstr_cloudmask.scene import bands_missing, cloud_fraction
+        from slstr_cloudmask.mask import cloud_fraction
+        from slstr_cloudmask.scene import bands_missing
 
         scene = open_scene(self.product)
         mask = detector.predict(scene)

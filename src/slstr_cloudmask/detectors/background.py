@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from slstr_cloudmask.detectors.cloud_tests import Array
-from slstr_cloudmask.scene import BoolArray
+from slstr_cloudmask.flags import BoolArray
 
 # Nothing on the ground but the Antarctic plateau in winter is colder: MOD35's high cloud limit.
 COLDEST_SURFACE_KELVIN = 233.0

@@ -10,10 +10,11 @@ import xarray as xr
 
 from slstr_cloudmask import channels
 from slstr_cloudmask.errors import ModelError
+from slstr_cloudmask.mask import build_mask
 from slstr_cloudmask.network.device import resolve_device, resolve_precision
 from slstr_cloudmask.network.inference import InferenceMode, predict_logits
 from slstr_cloudmask.network.model_file import Model, load_model
-from slstr_cloudmask.scene import bands_present, build_mask
+from slstr_cloudmask.scene import bands_present
 
 logger = logging.getLogger(__name__)
 

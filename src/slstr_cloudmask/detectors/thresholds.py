@@ -23,16 +23,9 @@ from slstr_cloudmask import channels
 from slstr_cloudmask.detectors import cloud_tests as tests
 from slstr_cloudmask.detectors.background import gross_limit, local_spread, warm_background
 from slstr_cloudmask.detectors.cloud_tests import Array, Guard, Support
-from slstr_cloudmask.scene import (
-    UNKNOWN,
-    BoolArray,
-    Regime,
-    bands_present,
-    build_mask,
-    decode_flag,
-    flag_masks,
-    regime,
-)
+from slstr_cloudmask.flags import UNKNOWN, BoolArray, decode_flag, flag_masks
+from slstr_cloudmask.mask import build_mask
+from slstr_cloudmask.scene import Regime, bands_present, regime
 
 # Secant of the view zenith angle where it is not known: 48 degrees, between the swath's middle
 # and its edge, where clear air already shows a large 11 - 12 um difference.

@@ -18,7 +18,7 @@ import xarray as xr
 
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.evaluation.counts import Counts
-from slstr_cloudmask.scene import BoolArray
+from slstr_cloudmask.flags import BoolArray
 from slstr_cloudmask.scene import label as scene_label
 
 LABEL_MEANING = {

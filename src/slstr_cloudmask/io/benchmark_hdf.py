@@ -22,6 +22,7 @@ import xarray as xr
 from slstr_cloudmask import channels
 from slstr_cloudmask.atomic import check_output, write_bytes
 from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
+from slstr_cloudmask.flags import UNKNOWN, flag_variable, value_flag_variable
 from slstr_cloudmask.io.hdf_layers import (
     FlagArray,
     mark_missing,
@@ -32,15 +33,7 @@ from slstr_cloudmask.io.hdf_layers import (
     stack_bands,
 )
 from slstr_cloudmask.io.product_name import parse_product_name
-from slstr_cloudmask.scene import (
-    UNKNOWN,
-    Regime,
-    build_scene,
-    flag_variable,
-    regime,
-    valid_pixels,
-    value_flag_variable,
-)
+from slstr_cloudmask.scene import Regime, build_scene, regime, valid_pixels
 
 PATTERN = "S3*.hdf"
 # Sentinel-3 SLSTR Level-1 products, flags_in.bayes_in: bit by meaning.

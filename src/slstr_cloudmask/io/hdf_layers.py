@@ -13,7 +13,7 @@ import xarray as xr
 
 from slstr_cloudmask import channels
 from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
-from slstr_cloudmask.scene import UNKNOWN, BoolArray
+from slstr_cloudmask.flags import UNKNOWN, BoolArray
 
 FLAG_LAYERS = ("bayes", "summary", "truth")
 # Nothing on the Earth looks hotter, or brighter, to this instrument: such values are no data.

@@ -27,7 +27,7 @@ def write_mask(mask: xr.Dataset, path: str | Path, overwrite: bool = False) -> N
     Parameters
     ----------
     mask
-        Made by `slstr_cloudmask.scene.build_mask`.
+        Made by `slstr_cloudmask.mask.build_mask`.
     path
         The file; its folder is made where needed.
     overwrite

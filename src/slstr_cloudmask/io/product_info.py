@@ -14,17 +14,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from slstr_cloudmask import channels
+from slstr_cloudmask.flags import UNKNOWN, decode_flag, flag_masks
 from slstr_cloudmask.io import BENCHMARK_SUFFIXES
 from slstr_cloudmask.io.product_name import ProductName, parse_product_name, product_folder_name
-from slstr_cloudmask.scene import (
-    UNKNOWN,
-    Regime,
-    bands_present,
-    decode_flag,
-    flag_masks,
-    regime,
-    valid_pixels,
-)
+from slstr_cloudmask.scene import Regime, bands_present, regime, valid_pixels
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from slstr_cloudmask.flags import UNKNOWN, flag_variable, value_flag_variable
 from slstr_cloudmask.io.geolocation import Grid
 from slstr_cloudmask.io.sen3_file import ProductFile, fit_to_grid
-from slstr_cloudmask.scene import UNKNOWN, flag_variable, value_flag_variable
 
 BoolArray = npt.NDArray[np.bool_]
 

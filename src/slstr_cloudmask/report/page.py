@@ -22,11 +22,12 @@ from matplotlib import image
 from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.benchmark.result_file import read_result
 from slstr_cloudmask.errors import CloudMaskError
+from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.io.benchmark_hdf import find_scenes, read_scene
 from slstr_cloudmask.io.mask_file import read_mask
 from slstr_cloudmask.report import figures
 from slstr_cloudmask.report.composite import composite
-from slstr_cloudmask.scene import UNKNOWN, FloatArray, label
+from slstr_cloudmask.scene import FloatArray, label
 
 PAGE_NAME = "report.html"
 MAIN_MASK = "network"

@@ -19,8 +19,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from slstr_cloudmask.atomic import replacing
+from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.report.composite import NO_DATA_RGB, cloud_outline, colour_bands, composite
-from slstr_cloudmask.scene import UNKNOWN, Regime, bands_missing, regime, valid_pixels
+from slstr_cloudmask.scene import Regime, bands_missing, regime, valid_pixels
 
 Array = npt.NDArray[Any]
 

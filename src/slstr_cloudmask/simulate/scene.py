@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from slstr_cloudmask.errors import InputError
-from slstr_cloudmask.scene import UNKNOWN, build_scene, flag_variable, value_flag_variable
+from slstr_cloudmask.flags import UNKNOWN, flag_variable, value_flag_variable
+from slstr_cloudmask.scene import build_scene
 from slstr_cloudmask.simulate.catalogue import climate_of
 from slstr_cloudmask.simulate.clear import Bands
 from slstr_cloudmask.simulate.clouds import column_optical_depth, draw_clouds

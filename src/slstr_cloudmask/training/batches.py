@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from slstr_cloudmask.scene import UNKNOWN
+from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.training.pack import PackedScene, Store
 
 

@@ -31,10 +31,11 @@ from slstr_cloudmask.errors import (
     MissingFileError,
     OutputExistsError,
 )
+from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.network.normaliser import Normaliser
 from slstr_cloudmask.network.tiling import centre_patches
 from slstr_cloudmask.progress import track
-from slstr_cloudmask.scene import UNKNOWN, label
+from slstr_cloudmask.scene import label
 
 logger = logging.getLogger(__name__)
 

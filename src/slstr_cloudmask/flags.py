@@ -1,0 +1,82 @@
+"""Flags as CF has them: bit fields and exclusive values, with their meanings in attributes.
+
+Flags are read by the name of a meaning, from the file's own attributes, never by a table of bits.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+DIMS = ("rows", "columns")
+UNKNOWN = 255  # fill value of every 8-bit flag: neither cloud nor clear
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+def flag_variable(
+    values: npt.ArrayLike, masks: Mapping[str, int], *, fill: int | None = None, long_name: str = ""
+) -> xr.Variable:
+    """Make a CF bit field.
+
+    Parameters
+    ----------
+    values
+        Unsigned integers (rows, columns).
+    masks
+        Bit mask by meaning; meanings hold no blanks.
+    fill
+        The value that means unknown.
+    long_name
+        What the field is, in words.
+    """
+    array = np.asarray(values)
+    attributes: dict[str, Any] = {"long_name": long_name} if long_name else {}
+    attributes["flag_masks"] = np.array(list(masks.values()), array.dtype)
+    attributes["flag_meanings"] = " ".join(masks)
+    if fill is not None:
+        attributes["_FillValue"] = array.dtype.type(fill)
+    return xr.Variable(DIMS, array, attributes)
+
+
+def value_flag_variable(
+    values: npt.ArrayLike, meanings: Mapping[str, int], *, long_name: str
+) -> xr.Variable:
+    """Make a CF 8-bit field of exclusive values, 255 = unknown."""
+    attributes = {
+        "long_name": long_name,
+        "units": "1",
+        "flag_values": np.array(list(meanings.values()), np.uint8),
+        "flag_meanings": " ".join(meanings),
+        "_FillValue": np.uint8(UNKNOWN),
+    }
+    return xr.Variable(DIMS, np.asarray(values, np.uint8), attributes)
+
+
+def flag_masks(flag: xr.DataArray) -> dict[str, int]:
+    """Bit mask by meaning, from the flag's own attributes; spare bits are left out."""
+    meanings = str(flag.attrs["flag_meanings"]).split()
+    masks = np.atleast_1d(flag.attrs["flag_masks"])
+    return {
+        meaning: int(mask)
+        for meaning, mask in zip(meanings, masks, strict=False)
+        if not meaning.startswith("spare")
+    }
+
+
+def decode_flag(flag: xr.DataArray, meaning: str) -> tuple[BoolArray, BoolArray]:
+    """Read one bit by its name.
+
+    Returns
+    -------
+    is_set, known
+        Two boolean arrays (rows, columns): whether the bit is set, and whether the pixel has a
+        value at all.
+    """
+    values = flag.values
+    known = np.ones(values.shape, bool)
+    if "_FillValue" in flag.attrs:
+        known = values != flag.attrs["_FillValue"]
+    return known & ((values & flag_masks(flag)[meaning]) != 0), known
