@@ -126,6 +126,17 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(
     assert list(tmp_path.iterdir()) == []  # nothing half-written
 
 
+def test_training_goes_on_without_a_broken_scene(cli: Cli, data: Path, tmp_path: Path) -> None:
+    simulate_dataset(tmp_path, scenes=6, test_scenes=2, size=(64, 80), seed=1)
+    broken = sorted((tmp_path / "one-day").rglob("*.hdf"))[0]
+    broken.write_bytes(b"nothing")
+    code, out, err = cli("train", tmp_path / "one-day", "-o", tmp_path / "run", *TINY)
+    assert code == 1
+    assert f"Skipped {broken.name}" in err
+    assert "Model of epoch 1" in out
+    assert list(load_model(tmp_path / "run" / "model").config.training["skipped"]) == [broken.name]
+
+
 def test_failed_scenes_are_named_and_the_others_go_on(cli: Cli, data: Path, tmp_path: Path) -> None:
     simulate_dataset(tmp_path, scenes=6, test_scenes=2, size=(64, 80), seed=1)
     broken = sorted((tmp_path / "ssts").rglob("*.hdf"))[0]

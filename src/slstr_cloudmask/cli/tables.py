@@ -36,8 +36,8 @@ def print_scores(rows: Iterable[dict[str, Any]]) -> None:
         if previous.get(label, row["part"]) != row["part"]:
             tables[label].add_section()
         previous[label] = row["part"]
-        values = [_number(row[name], signed=name.endswith("bias")) for name in columns]
-        spread = _number(row["accuracy_scene_sd"])
+        values = [format_score(row[name], signed=name.endswith("bias")) for name in columns]
+        spread = format_score(row["accuracy_scene_sd"])
         cells = [row["part"], str(row["scenes"]), row["mask"], values[0], spread, *values[1:]]
         tables[label].add_row(*cells, style="bold" if row["mask"] == "network" else None)
     for table in tables.values():
@@ -59,7 +59,8 @@ def _empty_table(title: str, columns: tuple[str, ...]) -> Table:
     return table
 
 
-def _number(value: float | None, *, signed: bool = False) -> str:
+def format_score(value: float | None, *, signed: bool = False) -> str:
+    """Return a score with three digits; a dash where it is not defined."""
     if value is None:
         return "–"
     return f"{value:+.3f}" if signed else f"{value:.3f}"

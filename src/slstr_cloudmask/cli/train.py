@@ -36,6 +36,7 @@ def train(
 
     On several processes: **torchrun --nproc-per-node 2 -m slstr_cloudmask train SCENES -o RUN**
     """
+    from slstr_cloudmask.cli.tables import format_score
     from slstr_cloudmask.io.benchmark_hdf import find_scenes, read_scene
     from slstr_cloudmask.training.distribution import launched, launched_device
     from slstr_cloudmask.training.loop import TrainConfig
@@ -73,8 +74,10 @@ def train(
         typer.echo(
             f"Model of epoch {result.training['kept_epoch']} in {output / 'model'}: "
             f"validation agreement {kept['validation_agreement']:.4f} with {label}, "
-            f"Kuipers {kept['validation_kuipers']:.3f}."
+            f"Kuipers {format_score(kept['validation_kuipers'])}."
         )
+    if result.training["skipped"]:
+        raise typer.Exit(1)
 
 
 def evaluate(

@@ -54,6 +54,7 @@ def _curves(history: list[dict[str, Any]], kept_epoch: int, name: str, title: st
             axes.plot(epochs, values, color=colour, marker=".", label=part)
         axes.axvline(kept_epoch, color=GREY, linestyle=":", label="weights kept")
         axes.set_xlabel("epoch")
+        axes.set_xlim(0.5, len(epochs) + 0.5)
         axes.set_ylabel(title)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False)

@@ -14,7 +14,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,16 +172,8 @@ def pack_scenes(
         "normaliser": Normaliser.benchmark(),
         "sources_digest": _digest(ordered),
     }
-    if (folder / MANIFEST_NAME).is_file():
-        with suppress(BrokenFileError) if overwrite else nullcontext():
-            store = open_store(folder)
-            if all(getattr(store.manifest, key) == value for key, value in settings.items()):
-                return store
-        if not overwrite:
-            raise OutputExistsError(
-                f"{folder} was packed from other scenes, older versions of them, or with other "
-                "settings. Pass --overwrite to pack again and start anew."
-            )
+    if store := _same_store(folder, settings, overwrite=overwrite):
+        return store
     with replacing(folder, overwrite=overwrite) as temporary:
         temporary.mkdir()
         cut = _Cut(patch_size, label_name, mask_empty)
@@ -190,6 +181,26 @@ def pack_scenes(
         manifest = StoreManifest.model_validate({**settings, "scenes": scenes, "skipped": skipped})
         (temporary / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1) + "\n")
     return open_store(folder)
+
+
+def _same_store(folder: Path, settings: dict[str, object], *, overwrite: bool) -> Store | None:
+    """Return the store that is there, if it is of the same scenes and settings."""
+    if not (folder / MANIFEST_NAME).is_file():
+        return None
+    try:
+        store = open_store(folder)
+    except BrokenFileError:
+        if overwrite:
+            return None
+        raise
+    if all(getattr(store.manifest, key) == value for key, value in settings.items()):
+        return store
+    if overwrite:
+        return None
+    raise OutputExistsError(
+        f"{folder} was packed from other scenes, older versions of them, or with other settings. "
+        "Pass --overwrite to pack again and start anew."
+    )
 
 
 def open_store(folder: Path) -> Store:

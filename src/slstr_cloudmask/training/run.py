@@ -115,6 +115,7 @@ def model_config(
             "config": config.model_dump(mode="json"),
             "data": data.model_dump(mode="json"),
             "scenes": len(store.manifest.scenes),
+            "skipped": store.manifest.skipped,
             "patches": store.manifest.patches,
             "epochs": result.state.epoch,
             "kept_epoch": result.kept_epoch,
