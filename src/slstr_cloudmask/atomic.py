@@ -12,7 +12,7 @@ with ``write_bytes``.
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -31,6 +31,20 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise OutputExistsError(f"{path} exists already. Pass --overwrite to replace it.")
 
 
+def check_contents(folder: Path, known: Collection[str]) -> None:
+    """Refuse to replace a folder that holds anything but what ``known`` names.
+
+    Raises
+    ------
+    OutputExistsError
+        It holds something else.
+    """
+    if others := sorted({entry.name for entry in folder.iterdir()} - set(known)):
+        raise OutputExistsError(
+            f"{folder} also holds {others[0]}, and is not replaced. Choose another folder."
+        )
+
+
 def _check_same_kind(temporary: Path, path: Path) -> None:
     """Refuse to replace a folder by a file, a file by a folder, or a folder of other things."""
     if not path.exists():
@@ -39,11 +53,7 @@ def _check_same_kind(temporary: Path, path: Path) -> None:
         found = "a folder" if path.is_dir() else "a file"
         raise OutputExistsError(f"{path} is {found}, and is not replaced. Choose another name.")
     if path.is_dir():
-        known = {entry.name for entry in temporary.iterdir()}
-        if others := sorted({entry.name for entry in path.iterdir()} - known):
-            raise OutputExistsError(
-                f"{path} also holds {others[0]}, and is not replaced. Choose another folder."
-            )
+        check_contents(path, {entry.name for entry in temporary.iterdir()})
 
 
 @contextmanager

@@ -55,10 +55,10 @@ def value_flag_variable(
     return xr.Variable(DIMS, np.asarray(values, np.uint8), attributes)
 
 
-def flag_masks(flag: xr.DataArray) -> dict[str, int]:
-    """Bit mask by meaning, from the flag's own attributes; spare bits are left out."""
-    meanings = str(flag.attrs["flag_meanings"]).split()
-    masks = np.atleast_1d(flag.attrs["flag_masks"])
+def flag_masks(attributes: Mapping[Any, Any]) -> dict[str, int]:
+    """Bit mask by meaning, from a flag's own attributes; spare bits are left out."""
+    meanings = str(attributes["flag_meanings"]).split()
+    masks = np.atleast_1d(attributes["flag_masks"])
     return {
         meaning: int(mask)
         for meaning, mask in zip(meanings, masks, strict=False)
@@ -79,4 +79,4 @@ def decode_flag(flag: xr.DataArray, meaning: str) -> tuple[BoolArray, BoolArray]
     known = np.ones(values.shape, bool)
     if "_FillValue" in flag.attrs:
         known = values != flag.attrs["_FillValue"]
-    return known & ((values & flag_masks(flag)[meaning]) != 0), known
+    return known & ((values & flag_masks(flag.attrs)[meaning]) != 0), known

@@ -224,7 +224,7 @@ def label(scene: xr.Dataset, name: str = "bayes") -> tuple[BoolArray, BoolArray]
     scene
         A Scene.
     name
-        ``bayes`` (any bit set is cloud, as in the benchmark) or ``truth``.
+        ``bayes`` (any bit set is cloud, as in the benchmark), ``truth`` or ``summary_cloud``.
 
     Returns
     -------

@@ -9,9 +9,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-PLAIN_WIDTH = 132  # of a table that goes to a file or a pipe
-
-
 def info(
     products: Annotated[
         list[str],
@@ -37,10 +34,9 @@ def info(
 
 
 def _print_tables(described: dict[Path, dict[str, Any]]) -> None:
-    from rich.console import Console
+    from slstr_cloudmask.cli.tables import table_console
 
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=PLAIN_WIDTH)
+    console = table_console()
     for product in described.values():
         console.print(_table(product))
 

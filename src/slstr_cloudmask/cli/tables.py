@@ -23,9 +23,15 @@ FULL_WIDTH = 132  # at which no number is cut
 NARROW = ("accuracy", "f1", "kuipers", "cloud_fraction_bias", "published_accuracy")
 
 
+def table_console() -> Console:
+    """Return stdout for tables: as wide as the terminal, or wide enough in a file or a pipe."""
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=FULL_WIDTH)
+
+
 def print_scores(rows: Iterable[dict[str, Any]]) -> None:
     """Print score rows to stdout: one table for each label, a block for each part of day."""
-    console = Console() if Console().is_terminal else Console(width=FULL_WIDTH)
+    console = table_console()
     columns = tuple(COLUMNS) if console.width >= FULL_WIDTH else NARROW
     tables: dict[str, Table] = {}
     previous: dict[str, str] = {}

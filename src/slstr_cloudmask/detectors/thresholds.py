@@ -72,7 +72,7 @@ class View:
         if "confidence" not in self._scene:
             return None
         confidence = self._scene["confidence"]
-        if "flag_meanings" not in confidence.attrs or "ocean" not in flag_masks(confidence):
+        if "flag_meanings" not in confidence.attrs or "ocean" not in flag_masks(confidence.attrs):
             return None
         ocean, _ = decode_flag(confidence, "ocean")
         return ocean

@@ -21,8 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slstr_cloudmask.errors import InputError
-
-FloatArray = npt.NDArray[np.floating[Any]]
+from slstr_cloudmask.scene import FloatArray
 
 # A product's grids now and then differ by a row (or a tie column), so the outermost interval may
 # be continued by one step; beyond that there is nothing to interpolate.

@@ -14,12 +14,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from slstr_cloudmask import channels
-from slstr_cloudmask.flags import UNKNOWN, decode_flag, flag_masks
+from slstr_cloudmask.flags import UNKNOWN, BoolArray, decode_flag, flag_masks
 from slstr_cloudmask.io import BENCHMARK_SUFFIXES
 from slstr_cloudmask.io.product_name import ProductName, parse_product_name, product_folder_name
 from slstr_cloudmask.scene import Regime, bands_present, regime, valid_pixels
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 def describe_product(path: str | Path) -> dict[str, Any]:
@@ -132,7 +130,7 @@ def _operational_cloud(
 
 def _bit_shares(flag: xr.DataArray, valid: BoolArray) -> dict[str, float | None]:
     shares = {}
-    for meaning in flag_masks(flag):
+    for meaning in flag_masks(flag.attrs):
         is_set, known = decode_flag(flag, meaning)
         shares[meaning] = _share(is_set[known & valid])
     return shares

@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from slstr_cloudmask.channels import Channel
 from slstr_cloudmask.io.geolocation import Grid, first_pixel
 from slstr_cloudmask.io.sen3_file import ProductFile
+from slstr_cloudmask.scene import FloatArray
 
 logger = logging.getLogger(__name__)
 
-FloatArray = npt.NDArray[np.floating[Any]]
 NADIR = 0  # index of the nadir view in viscal.nc
 
 

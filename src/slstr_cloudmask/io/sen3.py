@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from slstr_cloudmask import channels
@@ -36,17 +35,14 @@ from slstr_cloudmask.io.product_name import EXAMPLE, MANIFEST, ProductName, pars
 from slstr_cloudmask.io.sen3_bands import read_bands
 from slstr_cloudmask.io.sen3_file import ProductFile, fit_to_grid
 from slstr_cloudmask.io.sen3_flags import read_flags
-from slstr_cloudmask.scene import build_scene
+from slstr_cloudmask.scene import DAY_MAX_SOLAR_ZENITH_DEG, FloatArray, build_scene
 
 logger = logging.getLogger(__name__)
 
-FloatArray = npt.NDArray[np.floating[Any]]
 
 # From this baseline collection on, the radiances are distributed with the vicarious adjustment
 # applied (EUMETSAT, new processing baseline for Sentinel-3 SLSTR Level 1).
 FIRST_ADJUSTED_BASELINE = 5
-# The reflective bands are switched off at night: ESA, Sentinel-3 SLSTR coverage page.
-NIGHT_SOLAR_ZENITH_DEG = 80.0
 
 
 def read_sen3(path: str | Path, bands: Collection[str] = channels.NAMES) -> xr.Dataset:
@@ -155,7 +151,7 @@ def _warn_of_missing_bands(
     folder: Path, missing: Collection[str], solar_zenith_deg: FloatArray | None
 ) -> None:
     """Name the bands that are not there, unless it is night and they never are."""
-    dark = solar_zenith_deg is not None and np.nanmin(solar_zenith_deg) >= NIGHT_SOLAR_ZENITH_DEG
+    dark = solar_zenith_deg is not None and np.nanmin(solar_zenith_deg) >= DAY_MAX_SOLAR_ZENITH_DEG
     expected = channels.THERMAL_NAMES if dark else channels.NAMES
     if surprising := [name for name in missing if name in expected]:
         logger.warning("%s holds no %s.", folder.name, ", ".join(surprising))

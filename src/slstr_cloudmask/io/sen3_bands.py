@@ -6,10 +6,8 @@ Every band comes on the 1 km grid, NaN where nothing was measured.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from slstr_cloudmask import channels
 from slstr_cloudmask.errors import BrokenFileError
@@ -17,8 +15,7 @@ from slstr_cloudmask.io.geolocation import Grid, coarser, first_pixel
 from slstr_cloudmask.io.product_name import ProductName
 from slstr_cloudmask.io.radiometry import radiance_to_reflectance, solar_irradiance, to_kilometre
 from slstr_cloudmask.io.sen3_file import ProductFile, check_fit, fit_to_grid
-
-FloatArray = npt.NDArray[np.floating[Any]]
+from slstr_cloudmask.scene import FloatArray
 
 # Exceptions with which a stored value is still good for cloud screening: a pixel that repeats its
 # neighbour (pixel_absent), one at the upper end of the range (saturation), and one outside the

@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
+from slstr_cloudmask.flags import flag_masks
 from slstr_cloudmask.io.geolocation import Grid, grid_from_attributes
+from slstr_cloudmask.scene import FloatArray
 
 Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.floating[Any]]
 Shape = tuple[int | None, ...] | None
 IMAGE: Shape = (None, None)
 IMAGE_WORDS = "(rows, columns)"
@@ -125,20 +126,13 @@ class ProductFile:
 
     def flag_masks(self, name: str) -> dict[str, int]:
         """Bit mask by meaning of a flag variable; spare bits are left out."""
-        attributes = self.attributes(name)
         try:
-            meanings = str(attributes["flag_meanings"]).split()
-            masks = np.atleast_1d(attributes["flag_masks"])
+            return flag_masks(self.attributes(name))
         except KeyError as error:
             raise BrokenFileError(
                 f"Variable {name} of {self.path} does not say what its bits mean: {error} is "
                 "missing. Download the product again."
             ) from error
-        return {
-            meaning: int(mask)
-            for meaning, mask in zip(meanings, masks, strict=False)
-            if not meaning.startswith("spare")
-        }
 
     def grid(self, name: str) -> Grid:
         """Where the grid of a variable lies."""

@@ -6,17 +6,13 @@ The bits are named by the file itself; their order has changed between baselines
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
-from slstr_cloudmask.flags import UNKNOWN, flag_variable, value_flag_variable
+from slstr_cloudmask.flags import UNKNOWN, BoolArray, flag_masks, flag_variable, value_flag_variable
 from slstr_cloudmask.io.geolocation import Grid
 from slstr_cloudmask.io.sen3_file import ProductFile, fit_to_grid
-
-BoolArray = npt.NDArray[np.bool_]
 
 FLAG_NAMES = {
     "bayes": "probabilistic and Bayesian cloud tests",
@@ -81,8 +77,6 @@ def _read_flag(file: ProductFile, name: str, grid: Grid) -> xr.Variable:
     )
 
 
-def _bit(flag: xr.Variable, meaning: str) -> npt.NDArray[Any]:
-    masks: dict[str, Any] = dict(
-        zip(flag.attrs["flag_meanings"].split(), flag.attrs["flag_masks"], strict=True)
-    )
-    return np.asarray((flag.values & masks.get(meaning, 0)) != 0)
+def _bit(flag: xr.Variable, meaning: str) -> BoolArray:
+    """Where a bit is set; nowhere if the product has no such bit."""
+    return np.asarray((flag.values & flag_masks(flag.attrs).get(meaning, 0)) != 0)

@@ -16,12 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from slstr_cloudmask import __version__
-from slstr_cloudmask.atomic import check_output, replacing
+from slstr_cloudmask.atomic import check_contents, check_output, replacing
 from slstr_cloudmask.errors import (
     BrokenFileError,
     MissingFileError,
     ModelError,
-    OutputExistsError,
 )
 from slstr_cloudmask.network.normaliser import Normaliser
 from slstr_cloudmask.network.unet import REFERENCE_WIDTHS, UNet
@@ -112,12 +111,7 @@ def check_model_folder(folder: Path, *, overwrite: bool) -> None:
     """
     check_output(folder, overwrite=overwrite)
     if folder.is_dir():
-        others = {entry.name for entry in folder.iterdir()} - {WEIGHTS_NAME, CONFIG_NAME}
-        if others:
-            raise OutputExistsError(
-                f"{folder} also holds {min(others)}, and is not replaced by a model. "
-                "Choose another folder."
-            )
+        check_contents(folder, (WEIGHTS_NAME, CONFIG_NAME))
 
 
 def load_model(folder: Path) -> Model:

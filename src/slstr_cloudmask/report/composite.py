@@ -7,17 +7,14 @@ is white, ice and snow are cyan, vegetation is green and the sea is black. Where
 or those bands are not there, the temperature at 11 um in greys: cold is white.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from slstr_cloudmask.scene import Regime, bands_present, regime, valid_pixels
+from slstr_cloudmask.flags import BoolArray
+from slstr_cloudmask.scene import FloatArray, Regime, bands_present, regime, valid_pixels
 
 Rgb = npt.NDArray[np.uint8]
-FloatArray = npt.NDArray[np.floating[Any]]
-BoolArray = npt.NDArray[np.bool_]
 
 NO_DATA_RGB = (140, 128, 115)  # a warm grey, which no temperature has
 # Red, green and blue; the first set of which the scene holds all three is used.
@@ -53,7 +50,8 @@ def composite(scene: xr.Dataset) -> Rgb:
         _paint(rgb, _thermal(scene[thermal].values), valid_pixels(scene))
     names = colour_bands(scene)
     if names is not None:
-        _paint(rgb, _false_colour(scene, names), regime(scene) == Regime.DAY)
+        day = regime(scene) == Regime.DAY
+        _paint(rgb, _false_colour(scene, names, day), day)
     return rgb
 
 
@@ -103,8 +101,7 @@ def _thermal(bt_kelvin: FloatArray) -> FloatArray:
     return np.repeat(grey[..., np.newaxis] ** (1 / THERMAL_GAMMA), 3, axis=-1)
 
 
-def _false_colour(scene: xr.Dataset, names: tuple[str, str, str]) -> FloatArray:
-    day = regime(scene) == Regime.DAY
+def _false_colour(scene: xr.Dataset, names: tuple[str, str, str], day: BoolArray) -> FloatArray:
     bands = [scene[name].values for name in names]
     limits = [_limits(band[day], MIN_SPAN_REFLECTANCE) for band in bands]
     # One upper limit for all three keeps white cloud white; the lower ones take off the haze,

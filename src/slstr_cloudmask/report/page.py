@@ -22,6 +22,7 @@ from matplotlib import image
 from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.benchmark.result_file import read_result
 from slstr_cloudmask.errors import CloudMaskError
+from slstr_cloudmask.evaluation.counts import Counts
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.io.benchmark_hdf import find_scenes, read_scene
 from slstr_cloudmask.io.mask_file import read_mask
@@ -109,7 +110,9 @@ def _content(document: dict[str, Any], run: Path) -> dict[str, Any]:
             if row["mask"] == MAIN_MASK and row["part"] == "all"
         },
         "scene_bars": {
-            name: figures.scene_bars(rows, {row["scene"]: _all_cloud(row) for row in rows})
+            name: figures.scene_bars(
+                rows, {row["scene"]: Counts(**row["counts"]).all_cloud().accuracy for row in rows}
+            )
             for name, rows in _scene_rows(document).items()
         },
         "seconds_per_scene": fmean(sum(s.values()) for s in document["seconds_by_scene"]),
@@ -130,11 +133,6 @@ def _scene_rows(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
         if row["mask"] == MAIN_MASK:
             rows.setdefault(row["label"], []).append(row)
     return rows
-
-
-def _all_cloud(row: dict[str, Any]) -> float:
-    counts = row["counts"]
-    return float((counts["tp"] + counts["fn"]) / max(sum(counts.values()), 1))
 
 
 def _score(value: float | None) -> str:

@@ -21,7 +21,7 @@ from matplotlib.patches import Patch
 from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.report.composite import NO_DATA_RGB, cloud_outline, colour_bands, composite
-from slstr_cloudmask.scene import Regime, bands_missing, regime, valid_pixels
+from slstr_cloudmask.scene import Regime, bands_missing, label, regime
 
 Array = npt.NDArray[Any]
 
@@ -113,13 +113,12 @@ def operational_mask(scene: xr.Dataset) -> tuple[str, Array] | None:
         What it is, and 0 clear, 1 cloud, 255 unknown (rows, columns): the summary of the threshold
         tests, else the Bayesian mask. None where the scene holds neither, or nothing known.
     """
-    seen = valid_pixels(scene)
     for name, title in (("summary_cloud", "summary of tests"), ("bayes", "Bayesian")):
         if name not in scene:
             continue
-        known = seen & (scene[name].values != UNKNOWN)
+        cloud, known = label(scene, name)
         if known.any():
-            values = np.where(known, scene[name].values > 0, UNKNOWN)
+            values = np.where(known, cloud, UNKNOWN)
             return f"Operational mask, {title}", values.astype(np.uint8)
     return None
 

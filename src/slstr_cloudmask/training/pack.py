@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.errors import (
@@ -221,7 +221,7 @@ def open_store(folder: Path) -> Store:
         channels = len(manifest.normaliser.channels)
         inputs = np.memmap(folder / INPUTS_NAME, np.float16, "r", shape=(*shape, channels))
         labels = np.memmap(folder / LABELS_NAME, np.uint8, "r", shape=shape)
-    except (OSError, ValueError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise BrokenFileError(
             f"The packed store in {folder} is not whole: {error}. Remove it and pack again."
         ) from error

@@ -19,7 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.errors import ConfigError
-from slstr_cloudmask.events import Listener, ignore
 from slstr_cloudmask.network.model_file import ModelConfig, check_model_folder, save_model
 from slstr_cloudmask.network.tiling import TilingAxis
 from slstr_cloudmask.training.distribution import Ranks, joined
@@ -134,7 +133,6 @@ def run_training(
     read: SceneReader,
     device: torch.device,
     overwrite: bool = False,
-    listen: Listener = ignore,
 ) -> ModelConfig:
     """Pack, train and write the model file; every process of a launch calls this.
 
@@ -152,8 +150,6 @@ def run_training(
         Where.
     overwrite
         Start anew over an old run.
-    listen
-        Hears the loop's events.
 
     Raises
     ------
@@ -177,7 +173,6 @@ def run_training(
             device=device,
             ranks=ranks,
             checkpoint=folder / CHECKPOINT_NAME,
-            listen=listen,
         )
         described = model_config(config, data, store, result)
         if ranks.is_first:
