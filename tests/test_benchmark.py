@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,12 +25,17 @@ from slstr_cloudmask.errors import (
     MissingFileError,
     OutputExistsError,
 )
+from slstr_cloudmask.flags import UNKNOWN
+from slstr_cloudmask.io.benchmark_hdf import read_scene
 from slstr_cloudmask.io.mask_file import read_mask
 from slstr_cloudmask.network.model_file import load_model
 from slstr_cloudmask.report.page import write_page
+from slstr_cloudmask.scene import valid_pixels
 from slstr_cloudmask.simulate.dataset import simulate_dataset
+from slstr_cloudmask.simulate.plan import DatasetConfig
 
 CPU = torch.device("cpu")
+EMPTY_COLUMNS = 3  # of the first test scene
 
 # The keys of the reference's file (mlcommons/science, benchmarks/cloudmask), with a small run.
 REFERENCE: dict[str, Any] = {
@@ -69,7 +75,21 @@ REFERENCE: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    simulate_dataset(folder, scenes=10, test_scenes=4, size=(64, 80), seed=1)
+    simulate_dataset(folder, DatasetConfig(scenes=10, test_scenes=4, size=(64, 80), seed=1))
+    # Small scenes are windows of the instrument's frame, mostly within the swath, often within one
+    # cloud. The first test scene gets empty columns; all of them hold both classes, so that each
+    # has a skill score.
+    for number, path in enumerate(sorted((folder / "ssts").rglob("*.hdf"))):
+        with h5py.File(path, "r+") as file:
+            if number == 0:
+                for name in ("bts", "refs", "rads", "bayes", "summary"):
+                    file[name][:, :EMPTY_COLUMNS] = 0
+                file["truth"][:, :EMPTY_COLUMNS] = UNKNOWN
+            seen = file["bts"][...].any(axis=-1, keepdims=True)
+            for name in ("bayes", "truth"):
+                values = file[name][...]
+                values[:8][seen[:8]], values[-8:][seen[-8:]] = 0, 1
+                file[name][...] = values
     return folder
 
 
@@ -122,13 +142,16 @@ def test_the_result_holds_every_number_with_its_name(run: Path) -> None:
     assert document["software"]["torch"] == torch.__version__
 
 
-def test_masks_and_model_are_there(run: Path) -> None:
-    masks = sorted((run / "masks").glob("*.nc"))
-    assert len(masks) == 4
-    mask = read_mask(masks[0])
-    assert mask.attrs["model_checksum_sha256"] == load_model(run / "model").checksum
-    # Simulated frames have empty columns at both sides: unknown, never clear.
-    assert (mask["cloud_mask"].values[:, [0, -1]] == 255).all()
+def test_masks_and_model_are_there(run: Path, data: Path) -> None:
+    scenes = sorted((data / "ssts").rglob("*.hdf"))
+    masks = [read_mask(run / "masks" / f"{path.stem}.nc") for path in scenes]
+    assert len(masks) == len(list((run / "masks").iterdir())) == 4
+    assert masks[0].attrs["model_checksum_sha256"] == load_model(run / "model").checksum
+    # What was not seen is unknown, never clear.
+    for path, mask in zip(scenes, masks, strict=True):
+        unseen = ~valid_pixels(read_scene(path))
+        np.testing.assert_array_equal(mask["cloud_mask"].values == 255, unseen)
+    assert (masks[0]["cloud_mask"].values[:, :EMPTY_COLUMNS] == 255).all()
 
 
 def test_the_published_accuracy_can_be_recomputed_from_the_masks(run: Path, data: Path) -> None:
@@ -271,7 +294,7 @@ def test_scenes_of_one_class_give_a_result(data: Path, tmp_path: Path) -> None:
 def test_a_broken_test_scene_does_not_take_the_others_with_it(
     data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    simulate_dataset(tmp_path / "data", scenes=10, test_scenes=4, size=(64, 80), seed=1)
+    shutil.copytree(data, tmp_path / "data")
     broken = sorted((tmp_path / "data" / "ssts").rglob("*.hdf"))[0]
     broken.write_bytes(broken.read_bytes()[:500])
     config = small_config(tmp_path / "data", tmp_path / "out", epochs=1)

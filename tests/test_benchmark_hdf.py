@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -17,7 +18,7 @@ from slstr_cloudmask.errors import (
     MissingLabelError,
     OutputExistsError,
 )
-from slstr_cloudmask.flags import decode_flag, flag_variable
+from slstr_cloudmask.flags import DIMS, decode_flag, flag_variable, value_flag_variable
 from slstr_cloudmask.io.benchmark_hdf import (
     BAYES_MASKS,
     day_or_night,
@@ -25,7 +26,7 @@ from slstr_cloudmask.io.benchmark_hdf import (
     read_scene,
     write_scene,
 )
-from slstr_cloudmask.scene import Regime, build_scene, label, regime
+from slstr_cloudmask.scene import STRATUM_NAMES, Regime, build_scene, label, regime
 
 NAME = (
     "S3A_SL_1_RBT____20191001T113221_20191001T113521_20210116T103011_0179_050_023_1980"
@@ -286,6 +287,50 @@ def test_nothing_is_replaced_without_being_told(tmp_path: Path) -> None:
     with pytest.raises(OutputExistsError):
         write_scene(tmp_path / NAME, scene)
     write_scene(tmp_path / NAME, scene, overwrite=True)
+
+
+def test_strata_are_stored_small(tmp_path: Path) -> None:
+    def number(values: list[float], units: str = "1") -> xr.Variable:
+        return xr.Variable(DIMS, np.array([values], np.float32), {"units": units})
+
+    kinds = {"ocean": 0, "sea_ice": 8}
+    scene = build_scene({"S8": np.full((1, 4), 280.0)}).assign(
+        optical_depth=number([0, 1e9, np.nan, np.inf]),
+        glint_reflectance=number([0.1, 0, 0, np.nan]),
+        coast_distance=number([0.4, 63.6, np.nan, 1000], "km"),
+        surface_kind=value_flag_variable([[0, 8, 255, 8]], kinds, long_name="surface"),
+    )
+    write_scene(tmp_path / NAME, scene)
+    with h5py.File(tmp_path / NAME) as file:
+        assert {name: file[name].dtype for name in STRATUM_NAMES if name in file} == {
+            "optical_depth": np.float16,
+            "glint_reflectance": np.float16,
+            "coast_distance": np.uint8,
+            "surface_kind": np.uint8,
+        }
+        np.testing.assert_array_equal(file["coast_distance"][0], [0, 64, 255, 254])
+        assert file["surface_kind"].attrs["flag_meanings"] == "ocean sea_ice"
+    found = read_scene(tmp_path / NAME, strata=True)
+    # 60000 is 1875 steps of 32, those of float16 there.
+    np.testing.assert_array_equal(found["optical_depth"].values, [[0, 6e4, np.nan, 6e4]])
+    np.testing.assert_array_equal(found["coast_distance"].values, [[0, 64, np.nan, 254]])
+    # Eleven bits: 0.1 is kept to within 0.1 / 2048 / 2.
+    assert found["glint_reflectance"].values[0, 0] == pytest.approx(0.1, abs=0.1 / 2048)
+    assert found["glint_reflectance"].dtype == np.float32
+    assert found["coast_distance"].attrs == {"units": "km"}
+    assert found["surface_kind"].dtype == np.uint8
+    xr.testing.assert_identical(found["surface_kind"].variable, scene["surface_kind"].variable)
+    assert set(read_scene(tmp_path / NAME)) == {"S8", "S7", "S9"}
+
+
+def test_strata_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    path = write_raw(tmp_path / NAME, coast_distance=np.zeros((3, 5), np.uint8))
+    assert "coast_distance" not in read_scene(path)
+    with pytest.raises(BrokenFileError, match=r"\(3, 4, 1\) in coast_distance.*\(3, 5\)"):
+        read_scene(path, strata=True)
+    assert set(read_scene(write_raw(tmp_path / "x.hdf"), strata=True)) == set(
+        read_scene(tmp_path / "x.hdf")
+    )
 
 
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, max_side=5)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,8 +14,11 @@ from slstr_cloudmask import __version__
 from slstr_cloudmask.cli.app import main
 from slstr_cloudmask.network.model_file import load_model
 from slstr_cloudmask.simulate.dataset import simulate_dataset
+from slstr_cloudmask.simulate.plan import DatasetConfig
 
 Cli = Callable[..., tuple[int, str, str]]
+
+SIX = DatasetConfig(scenes=6, test_scenes=2, size=(64, 80), seed=1)
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    simulate_dataset(folder, scenes=6, test_scenes=2, size=(64, 80), seed=1)
+    simulate_dataset(folder, SIX)
     return folder
 
 
@@ -59,7 +63,8 @@ def test_help_and_version(cli: Cli) -> None:
     assert (code, out.strip()) == (0, f"cloudmask {__version__}")
     code, out, _ = cli("--help")
     assert code == 0
-    for word in ["predict", "info", "simulate", "train", "evaluate", "benchmark", "report", "demo"]:
+    words = ["predict", "info", "simulate", "simulate-check", "gallery", "train", "evaluate"]
+    for word in [*words, "benchmark", "report", "demo"]:
         assert word in out
         assert cli(word, "--help")[0] == 0
 
@@ -109,7 +114,21 @@ def test_a_model_masks_a_benchmark_file(cli: Cli, data: Path, model: Path, tmp_p
         (["benchmark", "--config", "{tmp}/none.yaml"], "no configuration file"),
         (["report", "{tmp}"], "holds no result.json"),
         (["simulate", "{tmp}/s", "--size", "large"], "--size"),
-        (["simulate", "{tmp}/s", "--size", "8x8"], "8"),
+        (["simulate", "{tmp}/s", "--size", "8x8"], "at least 32x32 pixels, found 8x8"),
+        (["simulate", "{tmp}/s", "--size", "3001x64"], "at most 3000x3000"),
+        (["simulate", "{tmp}/s", "--seed", "-1"], "seed of 0 or more"),
+        (["simulate", "{tmp}/s", "--scenes", "0"], "at least 1 scene"),
+        (["simulate", "{tmp}/s", "--jobs", "0"], "at least one job"),
+        (["simulate", "{tmp}/s", "--like", "moon"], "'moon' is not one of 'test-set'"),
+        (["simulate", "{tmp}/s", "--like", "night", "--day"], "Daylight was asked for"),
+        (["simulate", "{tmp}/s", "--date", "2019-06-21"], "have their own days"),
+        (["simulate", "{tmp}/s", "--date", "midsummer"], "'midsummer' does not match"),
+        (["simulate", "{tmp}/s", "--world", "flat"], "'flat' is not one of 'standard'"),
+        (["simulate", "{tmp}/s", "--format", "zarr"], "'zarr' is not one of 'hdf'"),
+        (["simulate", "{tmp}/s", "--cloud-optical-depth", "nan"], "optical depth above 0"),
+        (["simulate", "{tmp}/s", "--set", "sim-tiny", "--seed", "2"], "A set by name decides"),
+        (["simulate", "{tmp}/s", "--set", "sim-huge"], "'sim-huge' is not one of 'sim-tiny'"),
+        (["simulate", "{data}", "--scenes", "2"], "pass --overwrite"),
         (["predict", "{tmp}/nothing.SEN3"], "nothing.SEN3"),
         (["info", "{tmp}"], "{tmp}"),
         (["nonsense"], "nonsense"),
@@ -127,7 +146,7 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(
 
 
 def test_training_goes_on_without_a_broken_scene(cli: Cli, data: Path, tmp_path: Path) -> None:
-    simulate_dataset(tmp_path, scenes=6, test_scenes=2, size=(64, 80), seed=1)
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True)
     broken = sorted((tmp_path / "one-day").rglob("*.hdf"))[0]
     broken.write_bytes(b"nothing")
     code, out, err = cli("train", tmp_path / "one-day", "-o", tmp_path / "run", *TINY)
@@ -138,7 +157,7 @@ def test_training_goes_on_without_a_broken_scene(cli: Cli, data: Path, tmp_path:
 
 
 def test_failed_scenes_are_named_and_the_others_go_on(cli: Cli, data: Path, tmp_path: Path) -> None:
-    simulate_dataset(tmp_path, scenes=6, test_scenes=2, size=(64, 80), seed=1)
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True)
     broken = sorted((tmp_path / "ssts").rglob("*.hdf"))[0]
     broken.write_bytes(b"nothing")
     code, out, err = cli("evaluate", tmp_path / "ssts")

@@ -6,6 +6,11 @@
   ``satellite_zenith_angle`` (degrees);
 - flags where known: ``bayes``, ``cloud``, ``confidence`` (the product's own integers, with CF
   ``flag_masks`` and ``flag_meanings``), ``summary_cloud``; simulated scenes also carry ``truth``;
+- strata of simulated scenes, by which masks are judged apart: ``optical_depth`` of the column of
+  cloud, ``dust_optical_depth`` and ``smoke_optical_depth`` (0.55 um), ``glint_reflectance`` (sun
+  glint at 0.87 um, unit 1), ``coast_distance`` (km), ``cloud_probability_provider`` (unit 1),
+  float32, NaN = unknown; and ``cloud_kind`` and ``surface_kind``, uint8 with CF ``flag_values`` and
+  ``flag_meanings``;
 - attributes: ``platform``, ``start_time``, ``view``, ``grid``, ``baseline``, ``radiometry``,
   ``source``; ``illumination``, ``night`` where a scene without solar zenith angles and without
   reflectances is known to be one of the night (without it, its regime is unknown).
@@ -27,6 +32,18 @@ from slstr_cloudmask.errors import InputError, MissingLabelError
 from slstr_cloudmask.flags import DIMS, UNKNOWN, BoolArray, value_flag_variable
 
 COORDINATE_NAMES = ("latitude", "longitude", "solar_zenith_angle", "satellite_zenith_angle")
+BIT_FLAG_NAMES = ("bayes", "cloud", "confidence")
+LABEL_NAMES = (*BIT_FLAG_NAMES, "summary_cloud", "truth")
+KIND_NAMES = ("cloud_kind", "surface_kind")
+STRATUM_NAMES = (
+    "optical_depth",
+    *KIND_NAMES,
+    "glint_reflectance",
+    "coast_distance",
+    "dust_optical_depth",
+    "smoke_optical_depth",
+    "cloud_probability_provider",
+)
 
 FloatArray = npt.NDArray[np.floating[Any]]
 

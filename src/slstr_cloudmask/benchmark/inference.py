@@ -20,7 +20,8 @@ from slstr_cloudmask.detectors.network import Network
 from slstr_cloudmask.errors import CloudMaskError, MissingLabelError
 from slstr_cloudmask.evaluation.scores import SceneScore, score_scene
 from slstr_cloudmask.flags import BoolArray
-from slstr_cloudmask.io.benchmark_hdf import day_or_night, read_scene
+from slstr_cloudmask.io import open_scene
+from slstr_cloudmask.io.benchmark_hdf import day_or_night
 from slstr_cloudmask.io.mask_file import write_mask
 from slstr_cloudmask.progress import track
 from slstr_cloudmask.scene import FloatArray
@@ -97,7 +98,7 @@ def infer_scenes(
     Parameters
     ----------
     paths
-        Benchmark files.
+        Files of scenes.
     detector
         What masks them.
     write
@@ -131,7 +132,7 @@ def _one_scene(
     outcome: Outcome,
 ) -> None:
     times = [time.perf_counter()]
-    scene = read_scene(path)
+    scene = open_scene(path)
     times.append(time.perf_counter())
     masked = Masked.by(detector, scene)
     times.append(time.perf_counter())

@@ -17,9 +17,11 @@ from rich.markup import escape
 from slstr_cloudmask import __version__
 from slstr_cloudmask.cli.benchmark import benchmark, report
 from slstr_cloudmask.cli.demo import demo
+from slstr_cloudmask.cli.gallery import gallery
 from slstr_cloudmask.cli.info import info
 from slstr_cloudmask.cli.predict import predict
 from slstr_cloudmask.cli.simulate import simulate
+from slstr_cloudmask.cli.simulate_check import simulate_check
 from slstr_cloudmask.cli.train import evaluate, train
 from slstr_cloudmask.errors import CloudMaskError
 from slstr_cloudmask.progress import CONSOLE
@@ -33,7 +35,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (predict, info, simulate, train, evaluate, benchmark, report, demo):
+for command in (
+    predict,
+    info,
+    simulate,
+    simulate_check,
+    gallery,
+    train,
+    evaluate,
+    benchmark,
+    report,
+    demo,
+):
     app.command()(command)
 
 

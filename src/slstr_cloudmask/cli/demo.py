@@ -44,7 +44,7 @@ def demo(
     from slstr_cloudmask.network.device import resolve_device
     from slstr_cloudmask.report.page import write_page
     from slstr_cloudmask.simulate.dataset import simulate_dataset
-    from slstr_cloudmask.simulate.plan import TESTING, TRAINING
+    from slstr_cloudmask.simulate.plan import TESTING, TRAINING, DatasetConfig
     from slstr_cloudmask.training.loop import TrainConfig
     from slstr_cloudmask.training.run import DataConfig
 
@@ -60,7 +60,8 @@ def demo(
     check_output(run / RESULT_NAME, overwrite=overwrite)
     logger.info("1/3 Simulating %d scenes into %s", scenes, data)
     jobs = os.cpu_count() or 1
-    simulate_dataset(data, scenes=scenes, size=SIZE, seed=SEED, jobs=jobs, overwrite=overwrite)
+    simulated = DatasetConfig(scenes=scenes, size=SIZE, seed=SEED)
+    simulate_dataset(data, simulated, jobs=jobs, overwrite=overwrite)
     logger.info("2/3 Training, masking and scoring into %s", run)
     document = run_benchmark(config, device=resolve_device(device), overwrite=overwrite)
     logger.info("3/3 Drawing the page")

@@ -13,7 +13,7 @@ def info(
     products: Annotated[
         list[str],
         typer.Argument(
-            metavar="PRODUCT...", help="Products (.SEN3), benchmark files (.hdf), or patterns."
+            metavar="PRODUCT...", help="Products (.SEN3), scenes (.hdf, .nc), or patterns."
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,

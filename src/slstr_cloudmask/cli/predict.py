@@ -20,7 +20,7 @@ def predict(
     products: Annotated[
         list[str],
         typer.Argument(
-            metavar="PRODUCT...", help="Products (.SEN3), benchmark files (.hdf), or patterns."
+            metavar="PRODUCT...", help="Products (.SEN3), scenes (.hdf, .nc), or patterns."
         ),
     ],
     output: Annotated[

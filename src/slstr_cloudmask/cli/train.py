@@ -10,7 +10,7 @@ from slstr_cloudmask.cli.options import DeviceOption, OverwriteOption, Precision
 
 def train(
     scenes: Annotated[
-        Path, typer.Argument(help="Folder of benchmark scenes (S3*.hdf), searched recursively.")
+        Path, typer.Argument(help="Folder of scenes (S3*.hdf, S3*.nc), searched recursively.")
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the run; the model goes to model/.")
@@ -37,7 +37,8 @@ def train(
     On several processes: **torchrun --nproc-per-node 2 -m slstr_cloudmask train SCENES -o RUN**
     """
     from slstr_cloudmask.cli.tables import format_score
-    from slstr_cloudmask.io.benchmark_hdf import find_scenes, read_scene
+    from slstr_cloudmask.io import open_scene
+    from slstr_cloudmask.io.benchmark_hdf import find_scenes
     from slstr_cloudmask.training.distribution import launched, launched_device
     from slstr_cloudmask.training.loop import TrainConfig
     from slstr_cloudmask.training.run import DataConfig, run_training
@@ -65,7 +66,7 @@ def train(
         data,
         find_scenes(scenes),
         output,
-        read=read_scene,
+        read=open_scene,
         device=launched_device(device),
         overwrite=overwrite,
     )

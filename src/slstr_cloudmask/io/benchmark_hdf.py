@@ -7,7 +7,8 @@ A file is named as its product, ``S3A_SL_1_RBT____….hdf``, lies in a folder ``
 and holds ``refs`` (rows, columns, 6: S1 … S6, unit 1), ``bts`` (rows, columns, 3: S7 … S9, K),
 ``rads`` (rows, columns, 6), ``bayes`` and ``summary`` (rows, columns, 1). The layout knows no fill
 value: pixels outside the swath are 0 in everything, and so are reflectances at night. Reading
-turns those zeros into NaN; writing turns NaN into 0. Simulated files also hold ``truth``.
+turns those zeros into NaN; writing turns NaN into 0. Simulated files also hold ``truth`` and, one
+data set (rows, columns) each, the strata that `slstr_cloudmask.scene` names.
 """
 
 import io
@@ -30,9 +31,13 @@ from slstr_cloudmask.io.hdf_layers import (
     radiances,
     read_bands,
     read_flags,
+    read_strata,
     stack_bands,
+    write_strata,
 )
 from slstr_cloudmask.io.product_name import parse_product_name
+from slstr_cloudmask.io.scene_file import PATTERN as SCENE_FILE_PATTERN
+from slstr_cloudmask.io.scene_file import may_be_scene_file
 from slstr_cloudmask.scene import Regime, build_scene, regime, valid_pixels
 
 PATTERN = "S3*.hdf"
@@ -52,8 +57,10 @@ def find_scenes(root: str | Path) -> list[Path]:
     Returns
     -------
     list of pathlib.Path
-        Files ``S3*.hdf`` at any depth, sorted by their path relative to ``root``. Hidden ones, and
-        those in hidden folders, are left out: a process that was killed can leave them.
+        Files ``S3*.hdf`` at any depth, and NetCDF scene files ``S3[A-D]_*.nc`` that have no
+        ``.hdf`` of their name, sorted by their path relative to ``root``. Masks and other NetCDF
+        files are left out, and so is what is hidden or in hidden folders: a process that was
+        killed can leave it.
 
     Raises
     ------
@@ -63,18 +70,19 @@ def find_scenes(root: str | Path) -> list[Path]:
     folder = Path(root)
     expected = (
         "one-day/{day,night} and ssts/{day,night} (or training and inference), "
-        f"each with scenes named {PATTERN}"
+        f"each with scenes named {PATTERN} or {SCENE_FILE_PATTERN}"
     )
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"
         raise MissingFileError(
             f"Expected a folder of scenes at {folder}, found {found}: {expected}."
         )
-    paths = [
+    paths = _files(folder, PATTERN)
+    named = {path.stem for path in paths}
+    paths += [
         path
-        for path in folder.rglob(PATTERN)
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        for path in _files(folder, SCENE_FILE_PATTERN)
+        if path.stem not in named and may_be_scene_file(path)
     ]
     if not paths:
         raise MissingFileError(
@@ -84,7 +92,17 @@ def find_scenes(root: str | Path) -> list[Path]:
     return sorted(paths, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def read_scene(path: str | Path, *, labels: bool = True) -> xr.Dataset:
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """Files of this pattern at any depth that are not hidden."""
+    return [
+        path
+        for path in folder.rglob(pattern)
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+
+
+def read_scene(path: str | Path, *, labels: bool = True, strata: bool = False) -> xr.Dataset:
     """Read one file of the data set.
 
     Parameters
@@ -93,6 +111,8 @@ def read_scene(path: str | Path, *, labels: bool = True) -> xr.Dataset:
         A file ``S3*.hdf``.
     labels
         Read ``bayes``, ``summary`` and ``truth`` too, as far as the file has them.
+    strata
+        Read the strata of simulated scenes too, as far as the file has them.
 
     Returns
     -------
@@ -122,6 +142,7 @@ def read_scene(path: str | Path, *, labels: bool = True) -> xr.Dataset:
                 f"found {refs.shape[1:]} and {bts.shape[1:]}."
             )
         flags = read_flags(file, bts.shape[1:], path) if labels else {}
+        layers = read_strata(file, bts.shape[1:], path) if strata else {}
     seen = mark_missing(refs, bts)
     bands: dict[str, npt.ArrayLike] = dict(zip(channels.THERMAL_NAMES, bts, strict=True))
     attributes = _attributes(path)
@@ -132,7 +153,7 @@ def read_scene(path: str | Path, *, labels: bool = True) -> xr.Dataset:
     for values in flags.values():
         values[~seen] = UNKNOWN
     try:
-        return build_scene(
+        scene = build_scene(
             {name: bands[name] for name in channels.NAMES if name in bands},
             flags=_flag_variables(flags),
             truth=flags.get("truth"),
@@ -140,6 +161,7 @@ def read_scene(path: str | Path, *, labels: bool = True) -> xr.Dataset:
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    return scene.assign(layers)
 
 
 def day_or_night(path: str | Path, scene: xr.Dataset) -> str:
@@ -164,6 +186,7 @@ def write_scene(path: str | Path, scene: xr.Dataset, *, overwrite: bool = False)
     """Write a Scene in the data set's layout; the file is whole or not there.
 
     What the layout cannot say is lost: coordinates, and the difference between 0 and no data.
+    Strata are rounded to three digits, distances to whole kilometres.
 
     Parameters
     ----------
@@ -199,6 +222,7 @@ def write_scene(path: str | Path, scene: xr.Dataset, *, overwrite: bool = False)
                 fill = UNKNOWN if layer == "truth" else 0
                 values = np.where(seen, scene[name].values, fill).astype(np.uint8)
                 file[layer] = values[..., np.newaxis]
+        write_strata(file, scene)
     write_bytes(Path(path), content.getbuffer(), overwrite=overwrite)
 
 

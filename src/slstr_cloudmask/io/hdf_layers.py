@@ -13,9 +13,15 @@ import xarray as xr
 
 from slstr_cloudmask import channels
 from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
-from slstr_cloudmask.flags import UNKNOWN, BoolArray
+from slstr_cloudmask.flags import DIMS, UNKNOWN, BoolArray
+from slstr_cloudmask.scene import KIND_NAMES, STRATUM_NAMES
 
 FLAG_LAYERS = ("bayes", "summary", "truth")
+# Strata in small types: kinds and whole kilometres, 255 = unknown, and the rest, NaN = unknown.
+STRATUM_DTYPES: dict[str, type[np.uint8] | type[np.float16]] = dict.fromkeys(
+    STRATUM_NAMES, np.float16
+) | dict.fromkeys((*KIND_NAMES, "coast_distance"), np.uint8)
+HIGHEST_STRATUM = 6e4  # the largest float16 is 65504
 # Nothing on the Earth looks hotter, or brighter, to this instrument: such values are no data.
 HIGHEST_BT_KELVIN = 1000.0
 HIGHEST_REFLECTANCE = 100.0
@@ -79,20 +85,74 @@ def read_flags(file: h5py.File, shape: tuple[int, ...], path: Path) -> dict[str,
     BrokenFileError
         A layer of another shape than ``shape``, without numbers, or that is no data set.
     """
-    flags = {}
-    for name in FLAG_LAYERS:
+    return {
+        name: _flag_values(_layer(_dataset(file, name, path), name, shape, path))
+        for name in FLAG_LAYERS
+        if file.get(name, getlink=True) is not None
+    }
+
+
+def read_strata(file: h5py.File, shape: tuple[int, ...], path: Path) -> dict[str, xr.Variable]:
+    """Read those strata that the file has: float32, NaN = unknown, or uint8 with their meanings.
+
+    Raises
+    ------
+    BrokenFileError
+        A layer of another shape than ``shape``, without numbers, or that is no data set.
+    """
+    strata = {}
+    for name, stored_dtype in STRATUM_DTYPES.items():
         if file.get(name, getlink=True) is None:
             continue
-        values = np.asarray(_dataset(file, name, path)[...])
-        if values.shape not in (shape, (*shape, 1)) or values.dtype.kind not in "fiub":
-            raise BrokenFileError(
-                f"{path}: expected numbers of shape {(*shape, 1)} in {name}, "
-                f"found {values.dtype} of shape {values.shape}."
-            )
-        values = values.reshape(shape)
-        possible = np.isfinite(values) & (values >= 0) & (values <= UNKNOWN)
-        flags[name] = np.where(possible, values, UNKNOWN).astype(np.uint8)
-    return flags
+        dataset = _dataset(file, name, path)
+        values = _layer(dataset, name, shape, path)
+        attributes = dict(dataset.attrs)
+        if name in KIND_NAMES:
+            strata[name] = xr.Variable(DIMS, _flag_values(values), attributes)
+            continue
+        attributes.pop("_FillValue", None)
+        with np.errstate(over="ignore"):
+            numbers = values.astype(np.float32)
+        if stored_dtype is np.uint8:
+            numbers[values == UNKNOWN] = np.nan
+        strata[name] = xr.Variable(DIMS, numbers, attributes)
+    return strata
+
+
+def write_strata(file: h5py.File, scene: xr.Dataset) -> None:
+    """Write those strata that the scene has, (rows, columns), with their attributes.
+
+    Distances are rounded to whole kilometres, at most 254; other numbers are held to 60 000.
+    """
+    for name, dtype in STRATUM_DTYPES.items():
+        if name not in scene:
+            continue
+        values = scene[name].values
+        attributes = {key: value for key, value in scene[name].attrs.items() if value is not None}
+        if name not in KIND_NAMES:
+            values = np.clip(values, -HIGHEST_STRATUM, HIGHEST_STRATUM)
+            if dtype is np.uint8:
+                values = np.nan_to_num(np.rint(np.clip(values, 0, UNKNOWN - 1)), nan=UNKNOWN)
+                attributes["_FillValue"] = np.uint8(UNKNOWN)
+        dataset = file.create_dataset(name, data=values.astype(dtype))
+        dataset.attrs.update(attributes)
+
+
+def _layer(
+    dataset: h5py.Dataset, name: str, shape: tuple[int, ...], path: Path
+) -> npt.NDArray[Any]:
+    """Read numbers of this shape; a last axis of length 1 may follow."""
+    if dataset.shape not in (shape, (*shape, 1)) or dataset.dtype.kind not in "fiub":
+        raise BrokenFileError(
+            f"{path}: expected numbers of shape {(*shape, 1)} in {name}, "
+            f"found {dataset.dtype} of shape {dataset.shape}."
+        )
+    return np.asarray(dataset[...]).reshape(shape)
+
+
+def _flag_values(values: npt.NDArray[Any]) -> FlagArray:
+    possible = np.isfinite(values) & (values >= 0) & (values <= UNKNOWN)
+    return np.where(possible, values, UNKNOWN).astype(np.uint8)
 
 
 def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:

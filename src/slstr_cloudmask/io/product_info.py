@@ -15,18 +15,18 @@ import xarray as xr
 
 from slstr_cloudmask import channels
 from slstr_cloudmask.flags import UNKNOWN, BoolArray, decode_flag, flag_masks
-from slstr_cloudmask.io import BENCHMARK_SUFFIXES
+from slstr_cloudmask.io import is_scene_in_one_file, open_scene
 from slstr_cloudmask.io.product_name import ProductName, parse_product_name, product_folder_name
 from slstr_cloudmask.scene import Regime, bands_present, regime, valid_pixels
 
 
 def describe_product(path: str | Path) -> dict[str, Any]:
-    """Describe a ``.SEN3`` product or a file of the benchmark.
+    """Describe a ``.SEN3`` product, a file of the benchmark or a simulated scene.
 
     Parameters
     ----------
     path
-        The product's folder or manifest, or a benchmark file.
+        The product's folder or manifest, or the scene's file.
 
     Returns
     -------
@@ -68,10 +68,8 @@ def describe_product(path: str | Path) -> dict[str, Any]:
 
 def _open(path: Path) -> tuple[xr.Dataset, tuple[str, ...]]:
     """Read as little of a scene as will do, and tell which bands its file holds."""
-    if path.suffix.lower() in BENCHMARK_SUFFIXES:
-        from slstr_cloudmask.io.benchmark_hdf import read_scene
-
-        scene = read_scene(path)
+    if is_scene_in_one_file(path):
+        scene = open_scene(path)
         return scene, bands_present(scene)
     from slstr_cloudmask.io.sen3 import band_files, product_folder, read_sen3
 

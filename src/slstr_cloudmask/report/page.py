@@ -24,7 +24,8 @@ from slstr_cloudmask.benchmark.result_file import read_result
 from slstr_cloudmask.errors import CloudMaskError
 from slstr_cloudmask.evaluation.counts import Counts
 from slstr_cloudmask.flags import UNKNOWN
-from slstr_cloudmask.io.benchmark_hdf import find_scenes, read_scene
+from slstr_cloudmask.io import open_scene
+from slstr_cloudmask.io.benchmark_hdf import find_scenes
 from slstr_cloudmask.io.mask_file import read_mask
 from slstr_cloudmask.report import figures
 from slstr_cloudmask.report.composite import composite
@@ -162,7 +163,7 @@ def _picture(
     document: dict[str, Any],
     run: Path,
 ) -> PicturedScene:
-    scene = read_scene(paths[row["scene"]])
+    scene = open_scene(paths[row["scene"]])
     step = max(1, round(scene.sizes["columns"] / PICTURE_WIDTH))
     scene = scene.isel(rows=slice(None, None, step), columns=slice(None, None, step))
     cloud = _read_cloud(row["scene"], document, run)[::step, ::step]
@@ -179,7 +180,7 @@ def _picture(
     errors = np.select([~known, missed, false], [3, 1, 2], 0)
     pictures[f"errors against {row['label']}"] = ERROR_COLOURS[errors]
     title = (
-        f"{rank}: {row['scene'].removesuffix('.hdf')} ({row['part']}), "
+        f"{rank}: {Path(row['scene']).stem} ({row['part']}), "
         f"accuracy {_score(row['accuracy'])}, Kuipers {_score(row['kuipers'])}"
     )
     return PicturedScene(title, {name: _data_uri(picture) for name, picture in pictures.items()})

@@ -1,48 +1,43 @@
 """A data set of simulated scenes, laid out as the benchmark's own.
 
-    summary = simulate_dataset(Path("data"), scenes=40, size=(256, 320), seed=1, jobs=2)
+    summary = simulate_dataset(Path("data"), DatasetConfig(scenes=40, size=(256, 320)), jobs=2)
 
 writes ``data/one-day/{day,night}`` for training, ``data/ssts/{day,night}`` for testing and
 ``data/manifest.json``, which says how every scene was made. A run that was cut short is taken up
 again by the same call: scenes that are there already are kept.
 """
 
+import hashlib
 import json
-import multiprocessing
 import re
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import scipy
 import xarray as xr
 
 from slstr_cloudmask import __version__
 from slstr_cloudmask.atomic import replacing
-from slstr_cloudmask.errors import BrokenFileError, InputError, OutputExistsError
-from slstr_cloudmask.io.benchmark_hdf import PATTERN, read_scene, write_scene
+from slstr_cloudmask.errors import CloudMaskError, OutputExistsError, WriteError
+from slstr_cloudmask.io import open_scene
+from slstr_cloudmask.io.benchmark_hdf import write_scene
+from slstr_cloudmask.io.scene_file import write_scene_file
 from slstr_cloudmask.progress import track
-from slstr_cloudmask.scene import label
-from slstr_cloudmask.simulate.plan import Plan, plan_dataset
-from slstr_cloudmask.simulate.scene import FULL_SIZE, check_size, simulate_scene
+from slstr_cloudmask.scene import bands_present, label
+from slstr_cloudmask.simulate.plan import DatasetConfig, Plan, plan_dataset
+from slstr_cloudmask.simulate.scene import make_scene
+from slstr_cloudmask.workers import in_order
 
-SIMULATOR = 1  # goes up whenever the same seed gives other scenes
+SIMULATOR = 2  # goes up whenever the same seed gives other scenes
 MANIFEST = "manifest.json"
 # The centre in a name, SI0 or SI1, marks a file as simulated.
-_SIMULATED = re.compile(r"_SI[01]_D_NT_004\.hdf$")
+_SIMULATED = re.compile(r"_SI[01]_D_NT_004\.(hdf|nc)$")
 
 
 def simulate_dataset(
-    out: Path,
-    *,
-    scenes: int,
-    test_scenes: int | None = None,
-    size: tuple[int, int] = FULL_SIZE,
-    seed: int = 1,
-    jobs: int = 1,
-    overwrite: bool = False,
+    out: Path, config: DatasetConfig, *, jobs: int = 1, overwrite: bool = False
 ) -> dict[str, Any]:
     """Simulate a data set, or finish one that was begun.
 
@@ -50,53 +45,57 @@ def simulate_dataset(
     ----------
     out
         Folder to write to.
-    scenes
-        Number of scenes, training and testing together; about 55 of 100 are by day.
-    test_scenes
-        How many of them are for testing; a fifth where not given.
-    size
-        Rows and columns of every scene.
-    seed
-        The same seed and size give the same scenes, whatever the number of jobs.
+    config
+        What the data set consists of; the same configuration gives the same scenes, whatever the
+        number of jobs.
     jobs
-        Processes that work at the same time; each needs up to 1 GB for scenes of full size.
+        Processes that work at the same time; each needs up to 1.5 GB for scenes of full size.
     overwrite
-        Replace a data set that was made with another seed, size or number of scenes.
+        Replace a data set that was made with another configuration.
 
     Returns
     -------
     dict
-        What ``manifest.json`` holds: settings, versions, and per scene its file, seed, kind,
-        cloud fraction and provider fraction.
+        What ``manifest.json`` holds: configuration, versions, and per scene its file, seed, kind
+        and statistics; ``statistics_sha256`` is the same wherever the same scenes were made.
 
     Raises
     ------
     InputError
-        Numbers that cannot be.
+        A configuration that cannot be.
     OutputExistsError
         ``out`` holds scenes that this call would not make, and ``overwrite`` is false.
     WriteError
         A file could not be written.
     """
-    check_size(size)
-    plans = plan_dataset(scenes, test_scenes, seed)
-    if jobs < 1:
-        raise InputError(f"Expected at least one job, found {jobs}.")
-    head = _manifest_head(size, seed)
+    plans = plan_dataset(config)
+    head = _manifest_head(config)
     _check_folder(out, plans, head, overwrite=overwrite)
+    made = in_order(_make, [(out, plan) for plan in plans], jobs)
     _write_manifest(out, head | {"complete": False, "scenes": []})
-    entries = list(track(_entries(out, plans, size, jobs), "Simulating", total=len(plans)))
-    manifest = head | {"complete": True, **_means(entries), "scenes": entries}
+    entries = list(track(made, "Simulating", total=len(plans)))
+    manifest = head | {
+        "complete": True,
+        **_means(entries),
+        "statistics_sha256": _digest(entries),
+        "scenes": entries,
+    }
     _write_manifest(out, manifest)
     return manifest
 
 
-def _manifest_head(size: tuple[int, int], seed: int) -> dict[str, Any]:
+def _manifest_head(config: DatasetConfig) -> dict[str, Any]:
     return {
         "simulator": SIMULATOR,
-        "seed": seed,
-        "rows": size[0],
-        "columns": size[1],
+        "seed": config.seed,
+        "rows": config.size[0],
+        "columns": config.size[1],
+        "like": config.like,
+        "world": config.world,
+        "daytime": config.daytime,
+        "day": None if config.day is None else config.day.isoformat(),
+        "cloud_optical_depth": config.cloud_optical_depth,
+        "format": config.format,
         "versions": {
             "slstr-cloudmask": __version__,
             "numpy": np.__version__,
@@ -107,60 +106,61 @@ def _manifest_head(size: tuple[int, int], seed: int) -> dict[str, Any]:
 
 def _check_folder(out: Path, plans: list[Plan], head: dict[str, Any], *, overwrite: bool) -> None:
     """Refuse a folder with other scenes; with ``overwrite``, clear away those of an older run."""
-    present = {path.relative_to(out).as_posix(): path for path in sorted(out.rglob(PATTERN))}
+    present = {
+        path.relative_to(out).as_posix(): path
+        for pattern in ("S3*.hdf", "S3*.nc")
+        for path in sorted(out.rglob(pattern))
+    }
     planned = {plan.path for plan in plans}
     strangers = [name for name in present if name not in planned]
-    real = [name for name in strangers if not _SIMULATED.search(name)]
+    real = [
+        name for name in strangers if not _SIMULATED.search(name) or not present[name].is_file()
+    ]
+    manifest = _read_manifest(out)
+    if manifest and "simulator" not in manifest:
+        real.append(MANIFEST)
     if real:
         raise OutputExistsError(
-            f"{out} holds {len(real)} scenes that were not simulated, such as {real[0]}: "
+            f"{out} holds files that were not simulated, such as {real[0]}: "
             "expected an empty folder or one of an older run. Choose another folder."
         )
-    if not present or (_is_same(_read_manifest(out), head) and not strangers):
+    if not present or (_is_same(manifest, head) and not strangers):
         return
     if not overwrite:
         raise OutputExistsError(
-            f"{out} holds {len(present)} scenes made with another seed, size, number or version, "
-            f"such as {next(iter(strangers or present))}. "
+            f"{out} holds {len(present)} scenes made with another seed, size, number, kind or "
+            f"version, such as {next(iter(strangers or present))}. "
             "Choose another folder, or pass --overwrite to replace them."
         )
     for path in present.values():
-        path.unlink()
+        try:
+            path.unlink()
+        except OSError as error:
+            raise WriteError(f"Cannot replace {path}: {error.strerror}.") from error
 
 
 def _is_same(older: dict[str, Any], head: dict[str, Any]) -> bool:
-    return all(older.get(key) == head[key] for key in ("simulator", "seed", "rows", "columns"))
+    return all(older.get(key) == head[key] for key in head if key != "versions")
 
 
-def _entries(
-    out: Path, plans: list[Plan], size: tuple[int, int], jobs: int
-) -> Iterator[dict[str, Any]]:
-    """Make the scenes and describe them, in the order of the plans."""
-    if jobs == 1 or len(plans) == 1:
-        for plan in plans:
-            yield _make(out, plan, size)
-        return
-    # A fresh process each: no locks or threads of this one are inherited.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(plans)), mp_context=context) as pool:
-        count = len(plans)
-        yield from pool.map(_make, [out] * count, plans, [size] * count)
-
-
-def _make(out: Path, plan: Plan, size: tuple[int, int]) -> dict[str, Any]:
+def _make(task: tuple[Path, Plan]) -> dict[str, Any]:
     """Make one scene, or keep the whole one that is there; return its line of the manifest."""
+    out, plan = task
     path = out / plan.path
-    scene = _kept(path, size)
+    scene = _kept(path, plan.recipe.size)
     if scene is None:
-        scene = simulate_scene(plan.seed, size, night=plan.night)
-        write_scene(path, scene, overwrite=True)
+        scene = make_scene(plan.recipe)
+        write = write_scene if path.suffix == ".hdf" else write_scene_file
+        write(path, scene, overwrite=True)
     return {
         "path": plan.path,
-        "seed": plan.seed,
+        "seed": plan.recipe.seed,
         "split": plan.split,
-        "kind": "night" if plan.night else "day",
+        "kind": plan.folder,
+        "start": f"{plan.recipe.overpass.start:%Y-%m-%dT%H:%M:%SZ}",
         "cloud_fraction": _fraction(scene, "truth"),
         "provider_fraction": _fraction(scene, "bayes"),
+        "means": {name: _mean(scene[name].values) for name in bands_present(scene)},
     }
 
 
@@ -169,8 +169,8 @@ def _kept(path: Path, size: tuple[int, int]) -> xr.Dataset | None:
     if not path.exists():
         return None
     try:
-        scene = read_scene(path)
-    except BrokenFileError:
+        scene = open_scene(path)
+    except CloudMaskError:  # whatever is wrong with it, it is made again
         return None
     whole = (scene.sizes["rows"], scene.sizes["columns"]) == size and "truth" in scene
     return scene if whole else None
@@ -178,7 +178,20 @@ def _kept(path: Path, size: tuple[int, int]) -> xr.Dataset | None:
 
 def _fraction(scene: xr.Dataset, name: str) -> float:
     cloud, known = label(scene, name)
-    return round(float(cloud[known].mean()), 6)
+    return round(float(cloud[known].mean()), 4) if known.any() else 0.0
+
+
+def _mean(values: npt.NDArray[np.float32]) -> float | None:
+    """Mean of what was seen; None in a window that only has what lies beside the swath."""
+    seen = values[np.isfinite(values)]
+    return round(float(seen.mean(dtype=np.float64)), 3) if seen.size else None
+
+
+def _digest(entries: list[dict[str, Any]]) -> str:
+    """Hash what the scenes are, rounded so that machines agree, whatever the files' format."""
+    nameless = [entry | {"path": entry["path"].rpartition(".")[0]} for entry in entries]
+    text = json.dumps(nameless, sort_keys=True).encode()
+    return hashlib.sha256(text).hexdigest()
 
 
 def _means(entries: list[dict[str, Any]]) -> dict[str, float]:

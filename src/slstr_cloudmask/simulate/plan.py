@@ -1,74 +1,133 @@
-"""Which scenes a data set consists of: their seeds, their kinds, their names."""
+"""Which scenes a data set consists of: where and when, their seeds, their names; and sets by name.
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+plans = plan_dataset(DatasetConfig(scenes=20, like="polar"))
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
 
 from slstr_cloudmask.errors import InputError
-from slstr_cloudmask.simulate.scene import scene_overpass
+from slstr_cloudmask.simulate.orbit import product_name
+from slstr_cloudmask.simulate.places import LIKE, draw_overpass
+from slstr_cloudmask.simulate.scene import CLOUD_OPTICAL_DEPTH, Recipe, check_recipe
+from slstr_cloudmask.simulate.staging import FULL_SIZE
+from slstr_cloudmask.simulate.worlds import find_world
 
 TRAINING, TESTING = "one-day", "ssts"
 TEST_SHARE = 0.2
-DAY_SHARE = 0.55  # of the benchmark's test scenes
+FORMATS = {"hdf": ".hdf", "xarray": ".nc"}
+# Test scenes take the hundred real overpasses of the benchmark's test set; training scenes others.
+_REAL_OVERPASSES = 100
 
-_CREATED = datetime(2021, 1, 16, 10, 30, 11, tzinfo=UTC)
-_FIRST_CYCLE, _ORBITS_PER_CYCLE = 50, 385
+
+@dataclass(frozen=True, slots=True)
+class DatasetConfig:
+    """What a data set consists of.
+
+    ``scenes`` counts training and testing together; without ``test_scenes`` a fifth is for
+    testing. ``like`` is any of `places.LIKE`, ``world`` of `worlds.WORLDS`; ``daytime`` asks for
+    day or night alone, ``day`` for one day of a year. ``cloud_optical_depth`` is where truth
+    begins. ``format`` is ``hdf``, the benchmark's files, or ``xarray``, one NetCDF file a scene.
+    """
+
+    scenes: int = 20
+    test_scenes: int | None = None
+    size: tuple[int, int] = FULL_SIZE
+    seed: int = 1
+    like: str = "test-set"
+    world: str = "standard"
+    daytime: bool | None = None
+    day: date | None = None
+    cloud_optical_depth: float = CLOUD_OPTICAL_DEPTH
+    format: str = "hdf"
+
+
+# Sets by name. No seed of one is used by another, and the shifted world shares nothing.
+NAMED_SETS: dict[str, DatasetConfig] = {
+    "sim-tiny": DatasetConfig(scenes=12, test_scenes=4, size=(128, 160), seed=101),
+    "sim-small": DatasetConfig(scenes=24, test_scenes=8, seed=102),
+    "sim-full": DatasetConfig(scenes=1070, test_scenes=100, seed=103),
+    "sim-shift": DatasetConfig(scenes=100, test_scenes=100, seed=104, world="shifted"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One scene to make: its file below the data set's folder, its seed, its kind."""
+    """One scene to make: its file below the data set's folder, and its recipe."""
 
     path: str
-    seed: int
     split: str
-    night: bool
+    recipe: Recipe
+
+    @property
+    def folder(self) -> str:
+        """``day`` where the reflective bands are operated, else ``night``."""
+        return "day" if self.recipe.overpass.reflective else "night"
 
 
-def plan_dataset(scenes: int, test_scenes: int | None, seed: int) -> list[Plan]:
-    """List the scenes of a data set, training first.
-
-    Each scene's seed depends on the data set's seed, the split and its number in it alone, so a
-    larger data set begins with the scenes of a smaller one.
+def named_set(name: str) -> DatasetConfig:
+    """Look a set up.
 
     Raises
     ------
     InputError
-        No scene, more test scenes than scenes, or a negative seed.
+        There is no such set.
     """
-    testing = max(1, round(scenes * TEST_SHARE)) if test_scenes is None else test_scenes
-    if scenes < 1 or not 0 <= testing <= scenes or seed < 0:
+    if name not in NAMED_SETS:
+        raise InputError(f"Expected a set of {', '.join(NAMED_SETS)}, found {name!r} (--set).")
+    return NAMED_SETS[name]
+
+
+def plan_dataset(config: DatasetConfig) -> list[Plan]:
+    """List the scenes of a data set, training first.
+
+    Each scene depends on the data set's seed, the split and its number in it alone, so a larger
+    data set begins with the scenes of a smaller one.
+
+    Raises
+    ------
+    InputError
+        No scene, more test scenes than scenes, a negative seed, an unknown name, a size that cannot
+        be, or daylight asked for where there is none.
+    """
+    testing = config.test_scenes
+    if testing is None:
+        testing = max(1, round(config.scenes * TEST_SHARE))
+    if config.scenes < 1 or not 0 <= testing <= config.scenes or config.seed < 0:
         raise InputError(
             "Expected at least 1 scene, 0 or more of them for testing, and a seed of 0 or more; "
-            f"found {scenes} scenes, {testing} for testing, seed {seed}."
+            f"found {config.scenes} scenes, {testing} for testing, seed {config.seed}."
         )
-    counts = {TRAINING: scenes - testing, TESTING: testing}
+    if config.like not in LIKE:
+        raise InputError(f"Expected scenes like {', '.join(LIKE)}, found {config.like!r} (--like).")
+    if config.format not in FORMATS:
+        raise InputError(f"Expected a format of {', '.join(FORMATS)}, found {config.format!r}.")
+    counts = {TRAINING: config.scenes - testing, TESTING: testing}
     return [
-        _plan(split, index, number, seed)
+        _plan(config, split, index, number)
         for number, split in enumerate(counts)
         for index in range(counts[split])
     ]
 
 
-def _plan(split: str, index: int, split_number: int, seed: int) -> Plan:
-    # Day scenes are spread evenly: the running count is the floor of the share.
-    night = int((index + 1) * DAY_SHARE + 0.5) == int(index * DAY_SHARE + 0.5)
-    sequence = np.random.SeedSequence([seed, split_number, index])
-    scene_seed = int(sequence.generate_state(1, np.uint32)[0])
-    folder = "night" if night else "day"
-    name = _product_name(scene_seed, night, split_number, index)
-    return Plan(f"{split}/{folder}/{name}", scene_seed, split, night)
-
-
-def _product_name(scene_seed: int, night: bool, split_number: int, index: int) -> str:
-    """Name a scene as a product; cycle, orbit and centre make it unique."""
-    start = scene_overpass(scene_seed, night=night).start
-    stop = start + timedelta(minutes=3)
-    cycle, orbit = divmod(index, _ORBITS_PER_CYCLE)
-    times = "_".join(f"{time:%Y%m%dT%H%M%S}" for time in (start, stop, _CREATED))
-    frame = 360 if night else 1980
-    return (
-        f"S3A_SL_1_RBT____{times}_0179_{_FIRST_CYCLE + cycle:03d}_{orbit + 1:03d}_{frame:04d}"
-        f"_SI{split_number}_D_NT_004.hdf"
+def _plan(config: DatasetConfig, split: str, index: int, split_number: int) -> Plan:
+    sequence = np.random.SeedSequence([config.seed, split_number, index])
+    seed = int(sequence.generate_state(1, np.uint32)[0])
+    rng = np.random.default_rng([seed, find_world(config.world).salt, 0])
+    place = index if split == TESTING else index + _REAL_OVERPASSES
+    overpass = draw_overpass(rng, config.like, place, daytime=config.daytime, day=config.day)
+    recipe = Recipe(
+        seed=seed,
+        overpass=overpass,
+        size=config.size,
+        like=config.like,
+        world=config.world,
+        cloud_optical_depth=config.cloud_optical_depth,
     )
+    check_recipe(recipe)
+    plan = Plan("", split, recipe)
+    # The number in the time of creation makes the name unique.
+    name = product_name(overpass, centre=f"SI{split_number}", number=index)
+    return replace(plan, path=f"{split}/{plan.folder}/{name}{FORMATS[config.format]}")

@@ -1,7 +1,7 @@
-"""Radiative transfer in its simplest useful form: Planck, two streams, gases.
+"""Radiative transfer in its simplest useful form: Planck's law and two streams.
 
-Reflectances are bidirectional, unit 1; temperatures K; radiances W m-2 sr-1 um-1; optical depths
-are at 0.55 um; ``mu`` is the cosine of a zenith angle. Functions work on arrays of one shape.
+Temperatures are K, radiances W m-2 sr-1 um-1; ``mu`` is the cosine of a zenith angle. Functions
+work on arrays of one shape.
 
 Numbers from the literature are quoted from memory, not checked against the sources named.
 """
@@ -98,53 +98,3 @@ def diffuse_two_stream(
         albedo += 2 * weight * node * r
         transmittance += 2 * weight * node * t
     return albedo, transmittance
-
-
-def cirrus_band_transmittance(vapour_mm: Array | float, airmass: Array | float) -> Array:
-    """Two-way transmittance of water vapour at 1.375 um.
-
-    Parameters
-    ----------
-    vapour_mm
-        Column of water vapour above the level, mm (kg m-2).
-    airmass
-        ``1 / mu_sun + 1 / mu_view``.
-    """
-    # Chosen so that 10 mm hide the ground, cirrus at 10 km keeps about .7.
-    return np.exp(-0.72 * (np.asarray(vapour_mm) * airmass) ** 0.68)
-
-
-def vapour_above_mm(total_mm: Array, height_km: Array | float) -> Array:
-    """Column of water vapour above a height; scale height 2.1 km."""
-    return np.asarray(total_mm * np.exp(-np.asarray(height_km, np.float32) / np.float32(2.1)))
-
-
-def infrared_deficits_kelvin(vapour_mm: Array, mu_view: Array, lapse: Array) -> dict[str, Array]:
-    """How much colder than the surface the clear sky looks from above.
-
-    Parameters
-    ----------
-    vapour_mm
-        Total column water vapour, mm.
-    mu_view
-        Cosine of the view zenith angle.
-    lapse
-        Surface minus air temperature, K; a warm surface under cool air makes the deficit larger.
-
-    Returns
-    -------
-    dict
-        K, for S7 (emission only), S8 and S9.
-    """
-    # Chosen so that 50 mm gives 4.4 and 6.0 K at 11 and 12 um, 5 mm .3 and .5 K.
-    coefficients = {
-        "S7": (0.35, 0.022, 2e-4),
-        "S8": (0.15, 0.030, 11e-4),
-        "S9": (0.20, 0.045, 14e-4),
-    }
-    slant = mu_view ** np.float32(-0.9)
-    contrast = np.float32(0.9) + np.float32(0.35) * np.clip(lapse / 8, -1.2, 2.5)
-    return {
-        name: (a + b * vapour_mm + c * vapour_mm**2) * slant * contrast
-        for name, (a, b, c) in coefficients.items()
-    }
