@@ -24,8 +24,8 @@ def demo(
     ] = Path("demo"),
     scenes: Annotated[
         int, typer.Option(min=5, help="Simulated scenes, a fifth of them for scores.")
-    ] = 200,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 14,
+    ] = 300,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 7,
     device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,
 ) -> None:

@@ -30,7 +30,9 @@ _BLUR_KM, _DISPLACED_KM, _ERRORS_REACH_KM = 12.0, 18, 120.0
 _ERROR_SEA, _ERROR_LAND, _ERROR_ICE = 1.0, 3.0, 3.0
 # A scene's error as a whole, K, at most; and of differences of bands by the radiative transfer
 # model, K: S8 - S9 and S7 - S8. Of water vapour: relative.
-_BIAS, _SPLIT_ERROR, _DIFFERENCE_ERROR, _VAPOUR_ERROR = 1.5, 0.16, 0.36, 0.2
+_BIAS, _SPLIT_ERROR, _DIFFERENCE_ERROR, _VAPOUR_ERROR = 1.5, 0.14, 0.35, 0.2
+# Of wind, m s-1, and of the haze's reflectance at an air mass factor of 1.
+_WIND_ERROR, _HAZE_ERROR = 2.0, 0.006
 # Analyses of the sea have few measurements near the ice: errors grow polewards by as much.
 _POLAR_FACTOR = 1.8
 # Sea is a little less of a black body at 12 um than at 11 um; K, from its emissivities.
@@ -82,15 +84,15 @@ def draw_forecast(canvas: Canvas, stage: Stage, *, error_factor: float = 1.0) ->
     split += np.float32(error_factor * _SPLIT_ERROR) * _scene_and_patches(canvas)
     difference = deficits["S8"] - deficits["S7"]
     difference += np.float32(error_factor * _DIFFERENCE_ERROR) * _scene_and_patches(canvas)
-    s3, s5, spread = _reflectances(rng, stage, ground, solid)
+    s3, s5, spread = _reflectances(canvas, stage, ground, solid, error_factor)
     return Forecast(
         s8_kelvin=skin - deficits["S8"],
         split_kelvin=split,
         s7_minus_s8_kelvin=difference,
         s3=s3,
         s5=s5,
-        s3_spread=np.where(solid, np.float32(0.09), np.float32(0.015) + spread),
-        s5_spread=np.where(solid, np.float32(0.08), np.float32(0.009) + spread),
+        s3_spread=np.where(solid, np.float32(0.09), np.float32(0.02) + spread),
+        s5_spread=np.where(solid, np.float32(0.08), np.float32(0.012) + spread),
         solid=solid,
         frozen=frozen,
     )
@@ -126,18 +128,20 @@ def _shift(rng: np.random.Generator, reach: int) -> tuple[int, int]:
 
 
 def _reflectances(
-    rng: np.random.Generator, stage: Stage, ground: Kinds, solid: BoolField
+    canvas: Canvas, stage: Stage, ground: Kinds, solid: BoolField, error_factor: float
 ) -> tuple[Field, Field, Field]:
-    """Clear reflectance in S3 and S5: maps of the ground, glint of a constant wind, mean haze."""
+    """Clear reflectance in S3 and S5: maps of the ground, glint of a constant wind, wrong haze."""
     geometry, surface = stage.geometry, stage.surface
-    speed = max(float(surface.wind_m_s.mean()) + rng.normal(0, 1.5), 1.0)
+    error = np.float32(error_factor * canvas.rng.normal(0, _WIND_ERROR))
+    speed = max(float(surface.wind_m_s.mean()) + float(error), 1.0)
     wind = np.full(solid.shape, speed, np.float32)
     glint: Field = np.where(solid, np.float32(0), glint_factor(geometry, wind))
     # Haze over a dark scene, single scattering: 0.25 tau / (4 mu0 mu), with tau of 0.06 and 0.03.
     slant = 1 / (np.maximum(geometry.mu_sun, np.float32(0.05)) * geometry.mu_view)
     slant = np.minimum(slant, np.float32(25)).astype(np.float32)
-    s3 = REFLECTANCE[:, 2][ground] + glint + 0.0045 * slant
-    s5 = REFLECTANCE[:, 4][ground] + glint + 0.0022 * slant
+    haze = 0.0045 + np.float32(error_factor * _HAZE_ERROR) * _scene_and_patches(canvas)
+    s3 = REFLECTANCE[:, 2][ground] + glint + haze * slant
+    s5 = REFLECTANCE[:, 4][ground] + glint + np.float32(0.5) * haze * slant
     spread = 0.35 * glint + 0.002 * slant
     return s3.astype(np.float32), s5.astype(np.float32), spread.astype(np.float32)
 
