@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pytest
 import xarray as xr
 
-from slstr_cloudmask.flags import decode_flag
+from slstr_cloudmask.flags import BoolArray, decode_flag
+from slstr_cloudmask.io.benchmark_hdf import BAYES_MASKS
 from slstr_cloudmask.simulate import provider_tables
 from slstr_cloudmask.simulate.basic_tests import (
     CLOUD_MASKS,
@@ -37,7 +38,6 @@ from slstr_cloudmask.simulate.likelihood import (
 )
 from slstr_cloudmask.simulate.places import benchmark_scenes
 from slstr_cloudmask.simulate.provider import (
-    BITS,
     Oblique,
     Verdict,
     _widen,
@@ -47,13 +47,12 @@ from slstr_cloudmask.simulate.provider import (
     log_odds,
 )
 from slstr_cloudmask.simulate.scene import Recipe, make_scene
-from slstr_cloudmask.simulate.smoothing import BoolField
 from slstr_cloudmask.simulate.stage import Stage
 from slstr_cloudmask.simulate.worlds import World
 from tests.stages import SHAPE, full, geometry_at, stage_of, surface_of
 
-SINGLE = BITS["single_low"] | BITS["single_moderate"]
-DUAL = BITS["dual_low"] | BITS["dual_moderate"]
+SINGLE = BAYES_MASKS["single_low"] | BAYES_MASKS["single_moderate"]
+DUAL = BAYES_MASKS["dual_low"] | BAYES_MASKS["dual_moderate"]
 # The provider's forecast is right here, so that what it expects is known.
 EXACT = World("exact", salt=0, forecast_error_factor=0.0)
 SUN_DEG = {"day": 45.0, "twilight": 85.0, "night": 120.0}
@@ -373,7 +372,7 @@ def test_the_second_view_counts_where_it_reaches() -> None:
     second = stage_in("night")
     s8 = bands["S8"].copy()
     s8[:, :30] = np.nan
-    found = verdict(stage, bands, oblique=Oblique(s8, s8, second)).bayes
+    found = verdict(stage, bands, oblique=Oblique(s8, second)).bayes
     assert (found & SINGLE == SINGLE).all()
     assert (found[:, 30:] & DUAL == DUAL).all()
     assert (found[:, :30] & DUAL == 0).all()
@@ -385,9 +384,9 @@ def test_the_second_view_can_change_the_verdict() -> None:
     # From clear to cloud across the scene, so that some pixels can be swayed.
     bands = colder(clear, np.linspace(0, 8, SHAPE[1], dtype=np.float32))
 
-    def single_and_dual(s8: Field) -> tuple[BoolField, BoolField]:
-        bayes = verdict(stage, bands, oblique=Oblique(s8, s8, stage)).bayes
-        return bayes & BITS["single_low"] != 0, bayes & BITS["dual_low"] != 0
+    def single_and_dual(s8: Field) -> tuple[BoolArray, BoolArray]:
+        bayes = verdict(stage, bands, oblique=Oblique(s8, stage)).bayes
+        return bayes & BAYES_MASKS["single_low"] != 0, bayes & BAYES_MASKS["dual_low"] != 0
 
     single, dual = single_and_dual(clear["S8"] - 15)  # the other view sees cloud
     assert (dual >= single).all()
@@ -417,7 +416,7 @@ def test_the_probability_agrees_with_the_bits(judged: xr.Dataset) -> None:
     bayes = judged["bayes"].values
     assert sure.mean() > 0.2
     for name, limit in (("single_low", 0.1), ("single_moderate", 0.5)):
-        flagged = bayes[sure] & BITS[name] != 0
+        flagged = bayes[sure] & BAYES_MASKS[name] != 0
         np.testing.assert_array_equal(flagged, probability[sure] > limit)
     low, _ = decode_flag(judged["bayes"], "single_low")
     moderate, _ = decode_flag(judged["bayes"], "single_moderate")
@@ -437,14 +436,14 @@ def judged() -> xr.Dataset:
 
 def test_cloud_is_widened_near_coasts_alone() -> None:
     bayes = np.zeros(SHAPE, np.uint8)
-    bayes[10, 20] = bayes[10, 60] = BITS["single_low"]
+    bayes[10, 20] = bayes[10, 60] = BAYES_MASKS["single_low"]
     bayes[30, 20], bayes[30, 22] = SINGLE, DUAL
     coast = full(64)
     coast[:, :40] = 1
     stage = stage_of(surface=surface_of(Ground.OCEAN, coast_distance_km=coast))
     before = bayes.copy()
     _widen(bayes, stage)
-    np.testing.assert_array_equal(bayes[9:12, 19:22], BITS["single_low"])
+    np.testing.assert_array_equal(bayes[9:12, 19:22], BAYES_MASKS["single_low"])
     np.testing.assert_array_equal(bayes[:, 41:], before[:, 41:])
     # Between two clouds of other bits lie the bits of both.
     np.testing.assert_array_equal(bayes[30, 18:25], [0, 3, 3, 15, 12, 12, 0])
@@ -620,9 +619,9 @@ def test_the_views_are_compared_where_both_are_known() -> None:
     stage, bands = small_stage(120), sea_by_night()
     for difference, name in ((1.0, set()), (6.0, {"11_12_view_difference"})):
         cold = bands["S8"] - np.float32(difference)
-        assert passed(bands, stage, oblique=Oblique(cold, cold, stage)) == name
+        assert passed(bands, stage, oblique=Oblique(cold, stage)) == name
     nothing = np.full((5, 5), np.nan, np.float32)
-    assert passed(bands, stage, oblique=Oblique(nothing, nothing, stage)) == set()
+    assert passed(bands, stage, oblique=Oblique(nothing, stage)) == set()
 
 
 def test_a_slant_view_needs_more_difference() -> None:

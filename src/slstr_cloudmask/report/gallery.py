@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import xarray as xr
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.report.gallery_panels import gallery_panels, shares
-from slstr_cloudmask.report.page import PicturedScene
+from slstr_cloudmask.report.page import PicturedScene, page_environment
 
 PAGE_NAME = "gallery.html"
 
@@ -91,17 +90,6 @@ def page_path(path: Path) -> Path:
     """Name the page in a folder; a name with ``.html`` is the page itself."""
     is_page = path.suffix.lower() in (".html", ".htm") and not path.is_dir()
     return path if is_page else path / PAGE_NAME
-
-
-def page_environment() -> Environment:
-    """Jinja as the pages of this package use it: everything escaped, nothing undefined."""
-    return Environment(
-        loader=PackageLoader("slstr_cloudmask.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _title(scene: xr.Dataset, name: str) -> str:

@@ -53,6 +53,17 @@ class PicturedScene:
     pictures: dict[str, str]
 
 
+def page_environment() -> Environment:
+    """Jinja as the pages of this package use it: everything escaped, nothing undefined."""
+    return Environment(
+        loader=PackageLoader("slstr_cloudmask.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 def write_page(run: Path, path: Path | None = None, *, overwrite: bool = False) -> Path:
     """Draw the page of a run.
 
@@ -81,13 +92,7 @@ def write_page(run: Path, path: Path | None = None, *, overwrite: bool = False) 
     path = path or run / PAGE_NAME
     if path.is_dir():
         path /= PAGE_NAME
-    environment = Environment(
-        loader=PackageLoader("slstr_cloudmask.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters["score"] = _score
     text = environment.get_template("page.html.j2").render(**_content(document, run))
     with replacing(path, overwrite=overwrite) as temporary:

@@ -13,8 +13,7 @@ from typing import Any
 
 from slstr_cloudmask import __version__
 from slstr_cloudmask.atomic import replacing, write_bytes
-from slstr_cloudmask.report.gallery import page_environment
-from slstr_cloudmask.report.page import PicturedScene
+from slstr_cloudmask.report.page import PicturedScene, page_environment
 from slstr_cloudmask.report.realism import OK, OUTSIDE, Row, compare
 from slstr_cloudmask.report.realism_figures import draw_figures
 from slstr_cloudmask.report.realism_reference import TYPICAL

@@ -5,6 +5,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from slstr_cloudmask.flags import DIMS, UNKNOWN, flag_variable, value_flag_variable
+from slstr_cloudmask.io.benchmark_hdf import BAYES_MASKS
 from slstr_cloudmask.simulate.basic_tests import (
     CLOUD_MASKS,
     CONFIDENCE_MASKS,
@@ -17,7 +18,7 @@ from slstr_cloudmask.simulate.clouds import thickest_kind
 from slstr_cloudmask.simulate.fractal import Field
 from slstr_cloudmask.simulate.ground import Ground
 from slstr_cloudmask.simulate.instrument import Gaps
-from slstr_cloudmask.simulate.provider import BITS, Oblique, Verdict
+from slstr_cloudmask.simulate.provider import Oblique, Verdict
 from slstr_cloudmask.simulate.stage import Stage
 
 
@@ -34,7 +35,7 @@ def provider_labels(
     confidence = confidence_flags(cloud, bands, stage, gaps)
     summary = (confidence & CONFIDENCE_MASKS["summary_cloud"]) != 0
     return {
-        "bayes": flag_variable(bayes, BITS, fill=UNKNOWN, long_name="Bayesian cloud flags"),
+        "bayes": flag_variable(bayes, BAYES_MASKS, fill=UNKNOWN, long_name="Bayesian cloud flags"),
         "cloud": flag_variable(cloud, CLOUD_MASKS, long_name="basic cloud tests"),
         "confidence": flag_variable(confidence, CONFIDENCE_MASKS, long_name="what a pixel is"),
         "summary_cloud": value_flag_variable(

@@ -14,12 +14,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from slstr_cloudmask.flags import BoolArray
 from slstr_cloudmask.simulate.clear import Bands, glint_reflectance
 from slstr_cloudmask.simulate.fractal import Field
 from slstr_cloudmask.simulate.ground import WATER, Ground, is_one_of
 from slstr_cloudmask.simulate.instrument import Gaps
 from slstr_cloudmask.simulate.provider import Oblique
-from slstr_cloudmask.simulate.smoothing import BoolField, local_spread
+from slstr_cloudmask.simulate.smoothing import local_spread
 from slstr_cloudmask.simulate.stage import Stage
 
 Flags = npt.NDArray[np.uint16]
@@ -88,7 +89,7 @@ def cloud_flags(bands: Bands, stage: Stage, oblique: Oblique | None) -> Flags:
     difference = bands["S8"] - bands["S9"]
     limit = np.interp(bands["S8"], _CIRRUS_KELVIN, _CIRRUS_LIMIT)
     limit = limit * stage.geometry.mu_view ** np.float32(-0.6)
-    tests: dict[str, Callable[[], BoolField]] = {
+    tests: dict[str, Callable[[], BoolArray]] = {
         # A climatological limit: 12 um colder than clear sea, or by more than clear land, ever is.
         "gross_cloud": lambda: bands["S9"] < _gross_limit(stage, sea),
         "thin_cirrus": lambda: difference > limit,
@@ -110,15 +111,15 @@ def cloud_flags(bands: Bands, stage: Stage, oblique: Oblique | None) -> Flags:
     return flags
 
 
-def _gross_limit(stage: Stage, sea: BoolField) -> Field:
+def _gross_limit(stage: Stage, sea: BoolArray) -> Field:
     zonal = 28 - np.float32(0.0072) * np.abs(stage.geometry.latitude_deg) ** 2
     clear = np.float32(273.15) + np.maximum(zonal, -2)
     return np.where(sea, clear - 9, clear - 30)
 
 
 def _daylight_tests(
-    bands: Bands, stage: Stage, sea: BoolField
-) -> dict[str, Callable[[], BoolField]]:
+    bands: Bands, stage: Stage, sea: BoolArray
+) -> dict[str, Callable[[], BoolArray]]:
     """List the tests of reflectance, by day up to 80 degrees of solar zenith angle."""
     day = stage.geometry.solar_zenith_deg < 80
     ratio = bands["S3"] / np.maximum(bands["S2"], np.float32(0.01))

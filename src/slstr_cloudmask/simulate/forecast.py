@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slstr_cloudmask.flags import BoolArray
 from slstr_cloudmask.simulate.atmosphere import infrared_deficits_kelvin
 from slstr_cloudmask.simulate.clear import glint_factor
 from slstr_cloudmask.simulate.fractal import Canvas, Field
@@ -20,7 +21,7 @@ from slstr_cloudmask.simulate.ground import (
     Kinds,
     is_one_of,
 )
-from slstr_cloudmask.simulate.smoothing import BoolField, displaced, smoothed_apart
+from slstr_cloudmask.simulate.smoothing import displaced, smoothed_apart
 from slstr_cloudmask.simulate.stage import Stage
 
 # Size of a forecast's grid cell, as a blur; how far its maps of ice and snow are displaced; how
@@ -50,8 +51,8 @@ class Forecast:
     s5: Field
     s3_spread: Field
     s5_spread: Field
-    solid: BoolField  # land or ice
-    frozen: BoolField
+    solid: BoolArray  # land or ice
+    frozen: BoolArray
 
 
 def draw_forecast(canvas: Canvas, stage: Stage, *, error_factor: float = 1.0) -> Forecast:
@@ -128,7 +129,7 @@ def _shift(rng: np.random.Generator, reach: int) -> tuple[int, int]:
 
 
 def _reflectances(
-    canvas: Canvas, stage: Stage, ground: Kinds, solid: BoolField, error_factor: float
+    canvas: Canvas, stage: Stage, ground: Kinds, solid: BoolArray, error_factor: float
 ) -> tuple[Field, Field, Field]:
     """Clear reflectance in S3 and S5: maps of the ground, glint of a constant wind, wrong haze."""
     geometry, surface = stage.geometry, stage.surface

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slstr_cloudmask.errors import InputError
+from slstr_cloudmask.flags import BoolArray
 from slstr_cloudmask.simulate.orbit import (
     Float64,
     Overpass,
@@ -31,7 +32,6 @@ from slstr_cloudmask.simulate.orbit import (
 from slstr_cloudmask.simulate.sun import seconds_since_2000, sun_direction
 
 Field = npt.NDArray[np.float32]
-BoolField = npt.NDArray[np.bool_]
 
 FULL_ROWS, FULL_COLUMNS = 1200, 1500
 # Sub-satellite track of the nadir view, 1 km column: ORAC's and slstr-preprocessor's readers.
@@ -81,7 +81,7 @@ class Geometry:
     mu_sun: Field
     mu_view: Field
     cos_azimuth: Field  # of sun minus satellite azimuth: -1 where glint can be seen
-    in_swath: BoolField
+    in_swath: BoolArray
 
 
 class _View(NamedTuple):
@@ -220,7 +220,7 @@ def _refine_rows(nodes: Field, rows: int) -> Field:
 
 
 def _angles(
-    normal: list[Field], sun: list[Field], satellite: list[Field], in_swath: BoolField
+    normal: list[Field], sun: list[Field], satellite: list[Field], in_swath: BoolArray
 ) -> Geometry:
     """From components of unit vectors to angles."""
     x, y, z = normal
@@ -254,7 +254,7 @@ def _azimuth_deg(normal: list[Field], direction: list[Field], mu: Field) -> Fiel
     return np.asarray(np.degrees(np.arctan2(east, direction[2] - z * mu)))
 
 
-def _in_swath(overpass: Overpass, window: Window, view: _View) -> BoolField:
+def _in_swath(overpass: Overpass, window: Window, view: _View) -> BoolArray:
     """Pixels that the instrument sees: the swath is wider where the satellite is higher."""
     seconds = overpass.frame + (window.row + np.arange(window.rows)) * ROW_SECONDS
     up, _, _ = ground_track(seconds, overpass.relative_orbit)

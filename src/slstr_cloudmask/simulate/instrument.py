@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from slstr_cloudmask.flags import BoolArray
 from slstr_cloudmask.simulate.clear import Bands
 from slstr_cloudmask.simulate.fractal import Field
 from slstr_cloudmask.simulate.geometry import FULL_ROWS, TRACK_COLUMN, Window
@@ -19,8 +20,6 @@ from slstr_cloudmask.simulate.radiation import (
     brightness_temperature,
     planck_radiance,
 )
-
-BoolField = npt.NDArray[np.bool_]
 
 _BLUR_PX = 0.42  # standard deviation of the point spread function
 _SHIFT_PX = 0.5  # the visible grid lies up to this far off the thermal one
@@ -39,11 +38,11 @@ _OUTER_KM = 500  # beyond this far from the track, scans leave gaps, which are f
 class Gaps:
     """Per pixel: whether it was seen, and whether it is a copy of its left neighbour."""
 
-    seen: BoolField
-    cosmetic: BoolField
+    seen: BoolArray
+    cosmetic: BoolArray
 
 
-def draw_gaps(rng: np.random.Generator, in_swath: BoolField, window: Window) -> Gaps:
+def draw_gaps(rng: np.random.Generator, in_swath: BoolArray, window: Window) -> Gaps:
     """Draw which pixels are lost or copied.
 
     Parameters

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from slstr_cloudmask.flags import BoolArray
+from slstr_cloudmask.io.benchmark_hdf import BAYES_MASKS
+from slstr_cloudmask.scene import DAY_MAX_SOLAR_ZENITH_DEG, TWILIGHT_MAX_SOLAR_ZENITH_DEG
 from slstr_cloudmask.simulate.clear import Bands, glint_reflectance
 from slstr_cloudmask.simulate.forecast import Forecast, draw_forecast, forecast_oblique
 from slstr_cloudmask.simulate.fractal import Canvas, Field
@@ -24,15 +27,13 @@ from slstr_cloudmask.simulate.likelihood import (
     log_texture,
     log_texture_ratio,
 )
-from slstr_cloudmask.simulate.smoothing import BoolField, displaced, smoothed
+from slstr_cloudmask.simulate.smoothing import displaced, smoothed
 from slstr_cloudmask.simulate.stage import Stage
 from slstr_cloudmask.simulate.worlds import World
 
 # A pixel counts as clear above these probabilities of clear sky.
 CLEAR_LOW, CLEAR_MODERATE = 0.9, 0.5
-BITS = {"single_low": 1, "single_moderate": 2, "dual_low": 4, "dual_moderate": 8}
 
-DAY_MAX_ZENITH_DEG, NIGHT_MIN_ZENITH_DEG = 80.0, 90.0
 _PRIOR_BLUR_KM, _PRIOR_SHIFT_KM, _PRIOR_RANGE = 40.0, 40, (0.5, 0.95)
 # The second view is another look at the same cloud, so it adds less than its evidence says.
 _SECOND_VIEW_WEIGHT = np.float32(0.5)
@@ -40,7 +41,7 @@ _SECOND_VIEW_WEIGHT = np.float32(0.5)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the provider says, per pixel: `BITS`, and the probability of cloud in the nadir view."""
+    """What the provider says, per pixel: bits of `BAYES_MASKS`, and P(cloud) in the nadir view."""
 
     bayes: npt.NDArray[np.uint8]
     cloud_probability: Field
@@ -48,17 +49,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Oblique:
-    """The second view on the nadir grid: S8 and S9, NaN where it does not reach, and its stage."""
+    """The second view on the nadir grid: S8, NaN where it does not reach, and its stage."""
 
     s8_kelvin: Field
-    s9_kelvin: Field
     stage: Stage
 
 
 def judge(
     canvas: Canvas,
     bands: Bands,
-    truth: BoolField,
+    truth: BoolArray,
     stage: Stage,
     oblique: Oblique | None,
     world: World,
@@ -86,15 +86,17 @@ def judge(
     odds += np.log(prior / (1 - prior)) + np.float32(world.provider_threshold)
     odds = _snow_scheme(bands, stage, forecast, odds)
     bayes = np.zeros(truth.shape, np.uint8)
-    bayes |= BITS["single_low"] * is_cloud(odds, CLEAR_LOW)
-    bayes |= BITS["single_moderate"] * is_cloud(odds, CLEAR_MODERATE)
+    bayes |= BAYES_MASKS["single_low"] * is_cloud(odds, CLEAR_LOW)
+    bayes |= BAYES_MASKS["single_moderate"] * is_cloud(odds, CLEAR_MODERATE)
     if oblique is not None:
         second = odds + _second_view(oblique, stage, forecast)
-        bayes |= BITS["dual_low"] * is_cloud(second, CLEAR_LOW)
-        bayes |= BITS["dual_moderate"] * is_cloud(second, CLEAR_MODERATE)
+        bayes |= BAYES_MASKS["dual_low"] * is_cloud(second, CLEAR_LOW)
+        bayes |= BAYES_MASKS["dual_moderate"] * is_cloud(second, CLEAR_MODERATE)
     _widen(bayes, stage)
     if oblique is not None:
-        bayes[np.isnan(oblique.s8_kelvin)] &= BITS["single_low"] | BITS["single_moderate"]
+        bayes[np.isnan(oblique.s8_kelvin)] &= (
+            BAYES_MASKS["single_low"] | BAYES_MASKS["single_moderate"]
+        )
     probability = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
     return Verdict(bayes, probability.astype(np.float32))
 
@@ -113,9 +115,9 @@ def light_of(stage: Stage, *, reflective: bool) -> npt.NDArray[np.uint8]:
     """Which of `likelihood.LIGHTS` each pixel has, as its number."""
     zenith = stage.geometry.solar_zenith_deg
     light = np.full(zenith.shape, 1, np.uint8)
-    light[zenith >= NIGHT_MIN_ZENITH_DEG] = 2
+    light[zenith >= TWILIGHT_MAX_SOLAR_ZENITH_DEG] = 2
     if reflective:
-        light[zenith < DAY_MAX_ZENITH_DEG] = 0
+        light[zenith < DAY_MAX_SOLAR_ZENITH_DEG] = 0
     return light
 
 
@@ -136,7 +138,7 @@ def log_odds(canvas: Canvas, bands: Bands, stage: Stage, forecast: Forecast) -> 
     return odds.reshape(stage.light.shape)
 
 
-def _prior(canvas: Canvas, truth: BoolField) -> Field:
+def _prior(canvas: Canvas, truth: BoolArray) -> Field:
     """Forecast cloud cover: the true one, blurred, displaced, and never sure."""
     shifts = canvas.rng.integers(-_PRIOR_SHIFT_KM, _PRIOR_SHIFT_KM + 1, 2)
     moved = displaced(truth.astype(np.float32), int(shifts[0]), int(shifts[1]))

@@ -120,7 +120,6 @@ def make_scene(recipe: Recipe) -> xr.Dataset:
     stage = draw_stage(
         Canvas(seeds[0], window), recipe.overpass, window, world, hard=recipe.like == "hard"
     )
-    depth = column_optical_depth(stage.layers, recipe.size)
     if recipe.view == "oblique":
         stage = oblique_stage(stage, recipe.overpass, window)
         return _cropped(_seen(recipe, window, stage, seeds[1], world)[0], window)
@@ -128,7 +127,7 @@ def make_scene(recipe: Recipe) -> xr.Dataset:
     canvas = Canvas(seeds[2], window)
     oblique = _second_view(seeds[1], recipe, stage, window, world)
     # What counts as true is for the user to say; the provider is not asked.
-    cover = depth >= CLOUD_OPTICAL_DEPTH
+    cover = scene["optical_depth"].values >= CLOUD_OPTICAL_DEPTH
     verdict = judge(canvas, bands, cover, stage, oblique, world)
     return scene.assign(provider_labels(verdict, bands, stage, gaps, oblique))
 
@@ -182,16 +181,14 @@ def check_recipe(recipe: Recipe) -> None:
 def _second_view(
     rng: np.random.Generator, recipe: Recipe, stage: Stage, window: Window, world: World
 ) -> Oblique | None:
-    """S8 and S9 of the oblique view, where it reaches into the window."""
+    """S8 of the oblique view, where it reaches into the window."""
     second = oblique_stage(stage, recipe.overpass, window)
     if not second.geometry.in_swath.any():
         return None
-    bands = observe(second, reflective=False, view_only=("S8", "S9"))
-    bands = measured(rng, bands, stage.geometry.mu_sun, noise_factor=world.noise_factor)
-    outside = ~second.geometry.in_swath
-    for values in bands.values():
-        values[outside] = np.nan
-    return Oblique(bands["S8"], bands["S9"], second)
+    bands = observe(second, reflective=False, view_only=("S8",))
+    s8 = measured(rng, bands, stage.geometry.mu_sun, noise_factor=world.noise_factor)["S8"]
+    s8[~second.geometry.in_swath] = np.nan
+    return Oblique(s8, second)
 
 
 def _seen(

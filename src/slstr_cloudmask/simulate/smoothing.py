@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from slstr_cloudmask.flags import BoolArray
 from slstr_cloudmask.simulate.fractal import Field
 
-BoolField = npt.NDArray[np.bool_]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -26,7 +26,7 @@ def smoothed(values: Field, sigma_px: float) -> Field:
     return np.ascontiguousarray(_interpolate_rows(np.ascontiguousarray(by_row.T), column).T)
 
 
-def smoothed_apart(values: Field, side: BoolField, sigma_px: float) -> Field:
+def smoothed_apart(values: Field, side: BoolArray, sigma_px: float) -> Field:
     """Blur a field on either side of a border, without mixing the sides."""
     if side.all() or not side.any():
         return smoothed(values, sigma_px)

@@ -1,5 +1,6 @@
 """Sets the stage of a scene: window, geometry, map, ground, air and clouds, in that order."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -102,14 +103,6 @@ def oblique_stage(stage: Stage, overpass: Overpass, window: Window) -> Stage:
     layers = []
     for layer in stage.layers:
         back = -round(float(layer.top_km.mean()) * _PARALLAX)
-        layers.append(
-            type(layer)(
-                layer.kind,
-                layer.particles,
-                displaced(layer.optical_depth, back, 0),
-                layer.top_km,
-                layer.top_kelvin,
-            )
-        )
+        layers.append(replace(layer, optical_depth=displaced(layer.optical_depth, back, 0)))
     geometry = scene_geometry(overpass, window, "oblique")
     return Stage(geometry, stage.surface, stage.air, layers, stage.light)

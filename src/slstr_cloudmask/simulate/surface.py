@@ -11,8 +11,8 @@ Numbers from the literature are quoted from memory, not checked against the sour
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from slstr_cloudmask.flags import BoolArray
 from slstr_cloudmask.simulate import climate
 from slstr_cloudmask.simulate.fractal import Canvas, Field
 from slstr_cloudmask.simulate.geometry import Geometry
@@ -28,8 +28,6 @@ from slstr_cloudmask.simulate.ground import (
 )
 from slstr_cloudmask.simulate.smoothing import smoothed
 
-BoolField = npt.NDArray[np.bool_]
-
 MELTING_KELVIN = 272.6
 _ALOFT_BLUR_KM = 60.0
 
@@ -39,7 +37,7 @@ class Surface:
     """Per pixel (rows, columns): kind of ground, temperatures in K, wind."""
 
     ground: Kinds
-    land: BoolField  # lakes count as land
+    land: BoolArray  # lakes count as land
     coast_distance_km: Field
     elevation_km: Field
     skin_kelvin: Field
@@ -50,12 +48,12 @@ class Surface:
     mean_latitude_deg: float
 
     @property
-    def frozen(self) -> BoolField:
+    def frozen(self) -> BoolArray:
         """Where the ground is snow or ice of any kind."""
         return is_one_of(self.ground, FROZEN)
 
     @property
-    def water(self) -> BoolField:
+    def water(self) -> BoolArray:
         """Where it is open water, salt or fresh."""
         return is_one_of(self.ground, WATER)
 
@@ -123,7 +121,7 @@ def _sea_kelvin(canvas: Canvas, geometry: Geometry, ground_map: GroundMap, day: 
     return np.asarray(np.maximum(sea, climate.SEA_FREEZES_KELVIN), np.float32)
 
 
-def _air_kelvin(canvas: Canvas, land: BoolField, sea: Field, geometry: Geometry, day: int) -> Field:
+def _air_kelvin(canvas: Canvas, land: BoolArray, sea: Field, geometry: Geometry, day: int) -> Field:
     """Air near the ground at sea level: from the sea, its ice or the land, and weather."""
     rng = canvas.rng
     latitude, longitude = geometry.latitude_deg, geometry.longitude_deg
@@ -141,7 +139,7 @@ def _air_kelvin(canvas: Canvas, land: BoolField, sea: Field, geometry: Geometry,
     return np.asarray(air + weather, np.float32)
 
 
-def _elevation_km(canvas: Canvas, land: BoolField, ground_map: GroundMap) -> Field:
+def _elevation_km(canvas: Canvas, land: BoolArray, ground_map: GroundMap) -> Field:
     """Heights: fractal relief that rises from the coast, and the domes of the ice sheets."""
     if not land.any():
         return np.zeros(canvas.shape, np.float32)
