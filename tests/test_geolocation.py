@@ -15,6 +15,7 @@ from slstr_cloudmask.io.geolocation import (
     interpolate_zenith,
     tie_positions,
 )
+from slstr_cloudmask.io.product_store import open_product
 from slstr_cloudmask.io.sen3_file import ProductFile
 
 DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
@@ -160,9 +161,9 @@ def test_zenith_angle_turns_at_the_point_below_the_sun() -> None:
 @pytest.mark.parametrize("grid", ["io", "fo"])
 def test_mapping_finds_the_stored_positions_of_a_real_product(grid: str) -> None:
     assert REAL is not None
-    with ProductFile(REAL / "cartesian_tx.nc") as file:
+    with ProductFile(open_product(REAL), "cartesian_tx") as file:
         tie, tie_x, tie_y = file.grid("x_tx"), file.raw("x_tx"), file.raw("y_tx")
-    with ProductFile(REAL / f"cartesian_{grid}.nc") as file:
+    with ProductFile(open_product(REAL), f"cartesian_{grid}") as file:
         image = file.grid(f"x_{grid}")
         x_m, y_m = file.unpacked(f"x_{grid}"), file.unpacked(f"y_{grid}")
 
@@ -178,9 +179,9 @@ def test_mapping_finds_the_stored_positions_of_a_real_product(grid: str) -> None
 @needs_real_product
 def test_every_measured_pixel_of_a_real_product_has_its_angles() -> None:
     assert REAL is not None
-    with ProductFile(REAL / "S8_BT_in.nc") as file:
+    with ProductFile(open_product(REAL), "S8_BT_in") as file:
         image, measured = file.grid("S8_BT_in"), np.isfinite(file.unpacked("S8_BT_in"))
-    with ProductFile(REAL / "geometry_tn.nc") as file:
+    with ProductFile(open_product(REAL), "geometry_tn") as file:
         positions = tie_positions(image, file.grid("solar_zenith_tn"))
         zenith_deg = interpolate_zenith(file.unpacked("solar_zenith_tn"), positions)
 
@@ -208,10 +209,10 @@ def _vector(latitude_deg: np.ndarray, longitude_deg: np.ndarray) -> np.ndarray:
 
 
 def test_grid_of_a_file_without_offsets_is_an_error(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "a.nc", "w") as file:
+    with h5py.File(tmp_path / "S8_BT_in.nc", "w") as file:
         file["x"] = np.zeros((2, 2))
     with (
-        ProductFile(tmp_path / "a.nc") as product_file,
-        pytest.raises(OSError, match=r"a\.nc.*track_offset"),
+        ProductFile(open_product(tmp_path), "S8_BT_in") as product_file,
+        pytest.raises(OSError, match=r"S8_BT_in\.nc.*track_offset"),
     ):
         product_file.grid("x")

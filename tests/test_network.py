@@ -1,6 +1,7 @@
 """The U-Net, its normalisation, tiling, inference and model file."""
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from slstr_cloudmask.network.tiling import (
     overlapping_patches,
 )
 from slstr_cloudmask.network.unet import UNet, receptive_reach
+from slstr_cloudmask.radiometry import convert_radiometry
 from slstr_cloudmask.scene import build_scene
 from tests.scenes import make_scene
 
@@ -222,6 +224,7 @@ def test_a_broken_model_says_what_is_wrong(tmp_path: Path) -> None:
         {"surprise": 1},
         {"widths": [4]},
         {"thresholds": {"balanced": 7}},
+        {"radiometry": "raw"},
         {"normaliser": {**config["normaliser"], "scale": [float("nan")] * 9}},
     ):
         (folder / "config.json").write_text(json.dumps({**config, **change}))
@@ -263,3 +266,90 @@ def test_a_sunlit_scene_without_reflectances_is_warned_about(
     mask = get_detector(model=tmp_path / "model", device="cpu").predict(scene)
     assert "lacks S1, S2" in caplog.text
     assert mask.attrs["bands_missing"] == "S1 S2"
+
+
+def test_a_model_that_does_not_say_its_radiometry_is_of_the_benchmarks(tmp_path: Path) -> None:
+    save_model(CONFIG.build(), CONFIG, tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    config = json.loads(path.read_text())
+    assert config.pop("radiometry") == "as_distributed"
+    path.write_text(json.dumps(config))
+    assert load_model(tmp_path / "model").config.radiometry == "as_distributed"
+
+
+def test_a_scene_is_converted_to_the_radiometry_of_the_model(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    save_model(CONFIG.build(), CONFIG, tmp_path / "model")
+    detector = get_detector(model=tmp_path / "model", device="cpu", precision="fp32")
+    scene = make_scene(1).assign_attrs(view="oblique", radiometry="as_distributed")
+    adjusted = convert_radiometry(scene, "adjusted")
+    plain = detector.predict(scene)
+    assert "adiometry" not in caplog.text
+    mask = detector.predict(adjusted)
+    assert caplog.messages == [
+        "Reflectances of scene 1 are adjusted; converted to as_distributed, "
+        "which the model was trained on."
+    ]
+    np.testing.assert_allclose(mask["cloud_probability"], plain["cloud_probability"], atol=1e-6)
+    assert mask.attrs["radiometry"] == "adjusted"
+    assert mask.attrs["model_radiometry"] == "as_distributed"
+    # Taken for what they are not, the same reflectances give another answer.
+    wrong = detector.predict(adjusted.assign_attrs(radiometry="as_distributed"))
+    assert np.abs(wrong - plain)["cloud_probability"].max() > 1e-4
+
+
+def test_a_model_of_adjusted_reflectances_adjusts(tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"radiometry": "adjusted"})
+    torch.manual_seed(5)
+    network = CONFIG.build()
+    save_model(network, config, tmp_path / "adjusted")
+    save_model(network, CONFIG, tmp_path / "plain")
+    scene = make_scene(1).assign_attrs(view="nadir", radiometry="as_distributed")
+    by_hand = scene.assign(S1=scene["S1"] * 0.97, S2=scene["S2"] * 0.98, S3=scene["S3"] * 0.98)
+    by_hand = by_hand.assign(S5=scene["S5"] * 1.11, S6=scene["S6"] * 1.13)
+    mask, expected = (
+        get_detector(model=tmp_path / name, device="cpu", precision="fp32").predict(given)
+        for name, given in (("adjusted", scene), ("plain", by_hand))
+    )
+    np.testing.assert_allclose(mask["cloud_probability"], expected["cloud_probability"], atol=1e-6)
+    assert mask.attrs["model_radiometry"] == "adjusted"
+
+
+def test_a_scene_of_unknown_radiometry_is_used_as_it_is_with_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save_model(CONFIG.build(), CONFIG, tmp_path / "model")
+    detector = get_detector(model=tmp_path / "model", device="cpu", precision="fp32")
+    scene = make_scene(1)
+    mask = detector.predict(scene)
+    (message,) = caplog.messages
+    assert "Nothing says in which radiometry the reflectances of scene 1 are" in message
+    assert "Set scene.attrs['radiometry'] to one of as_distributed, adjusted." in message
+    assert "radiometry" not in mask.attrs
+    said = detector.predict(scene.assign_attrs(radiometry="as_distributed"))
+    np.testing.assert_array_equal(mask["cloud_probability"], said["cloud_probability"])
+    caplog.clear()
+    detector.predict(scene.drop_vars(["S1", "S2", "S3", "S4", "S5", "S6"]))
+    assert caplog.messages == []  # brightness temperatures are the same in both
+
+
+@pytest.mark.parametrize("change", [{"view": "sideways"}, {"radiometry": "raw"}, {}])
+def test_a_scene_that_cannot_be_converted_is_refused(
+    tmp_path: Path, change: dict[str, str]
+) -> None:
+    save_model(CONFIG.build(), CONFIG, tmp_path / "model")
+    scene = make_scene(1).assign_attrs({"radiometry": "adjusted"} | change)
+    with pytest.raises(ModelError, match=r"expected .* The model was trained on as_distributed"):
+        get_detector(model=tmp_path / "model", device="cpu").predict(scene)
+
+
+def test_a_model_without_reflectances_asks_for_no_radiometry(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ("S7", "S8", "S9")
+    config = CONFIG.model_copy(update={"normaliser": Normaliser.benchmark(names)})
+    save_model(config.build(), config, tmp_path / "model")
+    get_detector(model=tmp_path / "model", device="cpu").predict(make_scene(1))
+    assert caplog.messages == []

@@ -1,5 +1,6 @@
 """Packing, batches, the loop, resuming, and several processes against one."""
 
+import json
 import os
 import subprocess
 import sys
@@ -19,9 +20,11 @@ from slstr_cloudmask.errors import (
     OutputExistsError,
 )
 from slstr_cloudmask.events import Event
+from slstr_cloudmask.radiometry import convert_radiometry
 from slstr_cloudmask.training.batches import draw, patch_indices, shuffled
 from slstr_cloudmask.training.loop import TrainConfig, TrainResult, train
 from slstr_cloudmask.training.pack import Store, open_store, pack_scenes
+from slstr_cloudmask.training.run import DataConfig, run_training
 from slstr_cloudmask.training.state import TrainState
 from tests.scenes import make_scene, read_made_scene, touch_scenes
 
@@ -81,6 +84,94 @@ def test_a_store_is_kept_and_one_of_other_scenes_is_not_replaced(tmp_path: Path)
         pack_scenes(paths[:1], folder, read=read_made_scene, patch_size=32)
     pack_scenes(paths[:1], folder, read=read_made_scene, patch_size=32, overwrite=True)
     assert open_store(folder).manifest.patches == 4
+
+
+def read_said_scene(path: Path, radiometry: str = "as_distributed") -> xr.Dataset:
+    """Return the scene of this number; the odd ones are of the oblique view."""
+    view = ("nadir", "oblique")[int(path.stem) % 2]
+    scene = read_made_scene(path).assign_attrs(view=view, radiometry="as_distributed")
+    return convert_radiometry(scene, radiometry)
+
+
+def test_scenes_are_packed_in_the_radiometry_that_was_asked_for(tmp_path: Path) -> None:
+    paths = touch_scenes(tmp_path / "in", 2)
+
+    def read_mixed(path: Path) -> xr.Dataset:
+        return read_said_scene(path, "adjusted" if path.stem == "1" else "as_distributed")
+
+    plain = pack_scenes(paths, tmp_path / "plain", read=read_said_scene, patch_size=32)
+    mixed = pack_scenes(paths, tmp_path / "mixed", read=read_mixed, patch_size=32)
+    # Half a step of float16 near 0.5 is 2**-12.
+    np.testing.assert_allclose(mixed.inputs_NHWC, plain.inputs_NHWC, rtol=0, atol=2**-11)
+    adjusted = pack_scenes(
+        paths, tmp_path / "adjusted", read=read_mixed, patch_size=32, radiometry="adjusted"
+    )
+    assert adjusted.manifest.radiometry == "adjusted"
+    # Columns 8 to 39; S5 nadir is 1.11 times what was distributed, oblique 1.04 times.
+    for i, factor in ((0, 1.11), (1, 1.04)):
+        s5 = read_made_scene(paths[i])["S5"].values[:32, 8:40] * factor - 0.5
+        np.testing.assert_allclose(adjusted.inputs_NHWC[4 * i, ..., 4], s5, rtol=0, atol=2**-10)
+
+
+def test_a_store_of_another_or_no_radiometry_is_not_gone_on_with(tmp_path: Path) -> None:
+    paths, folder = touch_scenes(tmp_path / "in", 1), tmp_path / "store"
+    pack_scenes(paths, folder, read=read_said_scene, patch_size=32)
+    with pytest.raises(OutputExistsError, match="other settings"):
+        pack_scenes(paths, folder, read=read_said_scene, patch_size=32, radiometry="adjusted")
+    pack_scenes(paths, folder, read=read_said_scene, patch_size=32)
+    manifest = json.loads((folder / "store.json").read_text())
+    assert manifest.pop("radiometry") == "as_distributed"
+    (folder / "store.json").write_text(json.dumps(manifest))  # as earlier versions wrote it
+    assert open_store(folder).manifest.radiometry is None
+    with pytest.raises(OutputExistsError, match="other settings"):
+        pack_scenes(paths, folder, read=read_said_scene, patch_size=32)
+
+
+def test_scenes_that_do_not_say_their_radiometry_are_warned_about_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = touch_scenes(tmp_path / "in", 3)
+    pack_scenes(paths, tmp_path / "said", read=read_said_scene, patch_size=32)
+    assert caplog.messages == []
+    store = pack_scenes(paths, tmp_path / "store", read=read_made_scene, patch_size=32)
+    (message,) = caplog.messages
+    assert message.startswith("In 3 of the scenes, 0.hdf for one, nothing says which radiometry")
+    assert store.manifest.patches == 12
+
+
+def test_a_scene_that_cannot_be_converted_is_skipped(tmp_path: Path) -> None:
+    def read(path: Path) -> xr.Dataset:
+        scene = read_said_scene(path, "adjusted")
+        return scene.assign_attrs(view="sideways") if path.stem == "1" else scene
+
+    store = pack_scenes(
+        touch_scenes(tmp_path / "in", 2), tmp_path / "store", read=read, patch_size=32
+    )
+    assert list(store.manifest.skipped) == ["1.hdf"]
+    assert "cannot be converted" in store.manifest.skipped["1.hdf"]
+
+
+@pytest.mark.parametrize("radiometry", ["as_distributed", "adjusted"])
+def test_the_model_file_records_the_radiometry(tmp_path: Path, radiometry: str) -> None:
+    data = DataConfig.model_validate({"patch_size": 32, "crop_size": 8, "radiometry": radiometry})
+    described = run_training(
+        CONFIG.model_copy(update={"epochs": 1}),
+        data,
+        touch_scenes(tmp_path / "in", 3),
+        tmp_path / "run",
+        read=read_said_scene,
+        device=CPU,
+    )
+    assert open_store(tmp_path / "run" / "store").manifest.radiometry == radiometry
+    assert described.radiometry == radiometry
+    assert described.training["data"]["radiometry"] == radiometry
+    written = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
+    assert written["radiometry"] == radiometry
+
+
+def test_a_radiometry_that_does_not_exist_is_no_setting() -> None:
+    with pytest.raises(ValueError, match="radiometry"):
+        DataConfig.model_validate({"radiometry": "raw"})
 
 
 def test_bad_stores_and_scenes_are_refused(tmp_path: Path) -> None:

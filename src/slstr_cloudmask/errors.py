@@ -12,6 +12,7 @@ traceback: a message says what was expected, what was found, where, and what to 
     ├── MissingFileError (FileNotFoundError)
     ├── BrokenFileError (OSError)          a file that cannot be read: truncated, other format
     ├── OutputExistsError (FileExistsError)
+    ├── MissingExtraError (ImportError)    a library that an optional feature needs
     └── WriteError (OSError)               the output could not be written: disk full, no permission
 """
 
@@ -46,6 +47,10 @@ class BrokenFileError(CloudMaskError, OSError):
 
 class OutputExistsError(CloudMaskError, FileExistsError):
     """The output is there already and was not to be replaced."""
+
+
+class MissingExtraError(CloudMaskError, ImportError):
+    """An optional feature needs a library that is not installed."""
 
 
 class WriteError(CloudMaskError, OSError):

@@ -56,11 +56,15 @@ def value_flag_variable(
 
 
 def flag_masks(attributes: Mapping[Any, Any]) -> dict[str, int]:
-    """Bit mask by meaning, from a flag's own attributes; spare bits are left out."""
+    """Bit mask by meaning, from a flag's own attributes; spare bits are left out.
+
+    Signed masks, in which the highest bit is negative, are read as unsigned.
+    """
     meanings = str(attributes["flag_meanings"]).split()
     masks = np.atleast_1d(attributes["flag_masks"])
+    every_bit = (1 << 8 * masks.dtype.itemsize) - 1
     return {
-        meaning: int(mask)
+        meaning: int(mask) & every_bit
         for meaning, mask in zip(meanings, masks, strict=False)
         if not meaning.startswith("spare")
     }

@@ -66,7 +66,7 @@ PLAUSIBLE_MEDIAN_BT_KELVIN = (150.0, 400.0)
 # A median reflectance above this means percent, or radiance.
 PLAUSIBLE_MEDIAN_REFLECTANCE = 3.0
 
-_COORDINATE_ATTRIBUTES: dict[str, dict[str, str]] = {
+COORDINATE_ATTRIBUTES: dict[str, dict[str, str]] = {
     "latitude": {"standard_name": "latitude", "units": "degrees_north"},
     "longitude": {"standard_name": "longitude", "units": "degrees_east"},
     "solar_zenith_angle": {"standard_name": "solar_zenith_angle", "units": "degree"},
@@ -112,13 +112,13 @@ def build_scene(
     for name, values in bands.items():
         if name not in channels.BY_NAME:
             raise InputError(f"Unknown band {name!r}: expected any of {', '.join(channels.NAMES)}.")
-        data[name] = (DIMS, np.asarray(values, np.float32), _band_attributes(name))
+        data[name] = (DIMS, np.asarray(values, np.float32), band_attributes(name))
     data.update(flags or {})
     if truth is not None:
         meanings = {"clear": 0, "cloud": 1}
         data["truth"] = value_flag_variable(truth, meanings, long_name="true cloud")
     placed = {
-        name: (DIMS, np.asarray(values, np.float32), _COORDINATE_ATTRIBUTES[name])
+        name: (DIMS, np.asarray(values, np.float32), COORDINATE_ATTRIBUTES[name])
         for name, values in (coordinates or {}).items()
     }
     try:
@@ -170,7 +170,8 @@ def _check_unit(name: str, values: FloatArray) -> None:
         )
 
 
-def _band_attributes(name: str) -> dict[str, Any]:
+def band_attributes(name: str) -> dict[str, Any]:
+    """Return a band's CF attributes: standard name, unit, wavelength."""
     channel = channels.BY_NAME[name]
     standard_name = {
         "reflectance": "toa_bidirectional_reflectance",

@@ -25,6 +25,9 @@ def train(
     seed: Annotated[int, typer.Option(help="Of split, weights and order.")] = 1234,
     patch_size: Annotated[int, typer.Option(help="Pixels along each side of a patch.")] = 256,
     label: Annotated[str, typer.Option(help="bayes, or truth of simulated scenes.")] = "bayes",
+    radiometry: Annotated[
+        str, typer.Option(help="Reflectances to learn from: as_distributed or adjusted.")
+    ] = "as_distributed",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     overwrite: OverwriteOption = False,
@@ -59,7 +62,14 @@ def train(
     )
     crop_size = patch_size * 5 // 16 // 2 * 2  # the benchmark's proportion: 80 of 256
     data = validated(
-        DataConfig, {"label": label, "patch_size": patch_size, "crop_size": crop_size}, "train"
+        DataConfig,
+        {
+            "label": label,
+            "patch_size": patch_size,
+            "crop_size": crop_size,
+            "radiometry": radiometry,
+        },
+        "train",
     )
     result = run_training(
         config,

@@ -1,4 +1,8 @@
-"""The detector that runs a trained network."""
+"""The detector that runs a trained network.
+
+A model learnt from reflectances in one radiometry (see ``radiometry``). A scene that says it is in
+the other is converted first; the Mask says both, the scene's as given and the model's.
+"""
 
 import logging
 from pathlib import Path
@@ -9,11 +13,18 @@ import torch
 import xarray as xr
 
 from slstr_cloudmask import channels
-from slstr_cloudmask.errors import ModelError
+from slstr_cloudmask.errors import InputError, ModelError
 from slstr_cloudmask.mask import build_mask
 from slstr_cloudmask.network.device import resolve_device, resolve_precision
 from slstr_cloudmask.network.inference import InferenceMode, predict_logits
-from slstr_cloudmask.network.model_file import Model, load_model
+from slstr_cloudmask.network.model_file import Model, ModelConfig, load_model
+from slstr_cloudmask.radiometry import (
+    RADIOMETRIES,
+    convert_radiometry,
+    reflectances_present,
+    scene_name,
+    scene_radiometry,
+)
 from slstr_cloudmask.scene import bands_present
 
 logger = logging.getLogger(__name__)
@@ -63,13 +74,14 @@ class Network:
         Raises
         ------
         ModelError
-            The scene lacks a thermal band that the model reads.
+            The scene lacks a thermal band that the model reads, or its reflectances cannot be
+            converted to the model's radiometry.
         """
         config = self.model.config
         _check_bands(scene, config.normaliser.channels)
         logits = predict_logits(
             self.network,
-            config.normaliser.apply(scene),
+            config.normaliser.apply(_as_trained(scene, config)),
             mode=self.mode,
             patch_size=config.patch_size,
             crop_size=config.crop_size,
@@ -92,6 +104,7 @@ class Network:
             attributes={
                 "model_checksum_sha256": self.model.checksum,
                 "model_version": config.version,
+                "model_radiometry": config.radiometry,
                 "label": config.label,
                 "bands_used": " ".join(n for n in config.normaliser.channels if n in scene),
                 "bands_missing": " ".join(n for n in config.normaliser.channels if n not in scene),
@@ -127,3 +140,30 @@ def _check_bands(scene: xr.Dataset, names: tuple[str, ...]) -> None:
         logger.warning(
             "The scene is sunlit and lacks %s; the model sees it as night.", ", ".join(missing)
         )
+
+
+def _as_trained(scene: xr.Dataset, config: ModelConfig) -> xr.Dataset:
+    """Return the scene in the model's radiometry, where the model reads reflectances of it."""
+    if not set(reflectances_present(scene)) & set(config.normaliser.channels):
+        return scene
+    try:
+        given = scene_radiometry(scene)
+        converted = convert_radiometry(scene, config.radiometry)
+    except InputError as error:
+        raise ModelError(f"{error} The model was trained on {config.radiometry}.") from error
+    if given is None:
+        logger.warning(
+            "Nothing says in which radiometry the reflectances of %s are; they are used as they "
+            "are, by a model trained on %s. Set scene.attrs['radiometry'] to one of %s.",
+            scene_name(scene),
+            config.radiometry,
+            ", ".join(RADIOMETRIES),
+        )
+    elif given != config.radiometry:
+        logger.info(
+            "Reflectances of %s are %s; converted to %s, which the model was trained on.",
+            scene_name(scene),
+            given,
+            config.radiometry,
+        )
+    return converted

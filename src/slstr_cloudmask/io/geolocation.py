@@ -128,6 +128,18 @@ def coarser(fine: Grid) -> Grid:
     return replace(grid, rows=(fine.rows - top + 1) // 2, columns=(fine.columns - left + 1) // 2)
 
 
+def finer(grid: Grid) -> Grid:
+    """Make the 500 m grid that belongs to a grid of 1 km."""
+    return Grid(
+        grid.rows * 2,
+        grid.columns * 2,
+        grid.track_offset * 2,
+        grid.start_offset * 2,
+        grid.across_m / 2,
+        grid.along_m / 2,
+    )
+
+
 def interpolate(tie_values: npt.ArrayLike, positions: TiePositions) -> FloatArray:
     """Interpolate linearly along the track and across it.
 

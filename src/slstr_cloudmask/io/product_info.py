@@ -3,7 +3,7 @@
     described = describe_product("S3A_SL_1_RBT____....SEN3")
     described["operational_cloud"]["summary_cloud"]     # share of the pixels where it is known
 
-Only what the answer needs is read: the thermal bands, angles, positions and flags.
+Only what the answer needs of a product is read: the thermal bands, angles, positions and flags.
 """
 
 from pathlib import Path
@@ -16,7 +16,9 @@ import xarray as xr
 from slstr_cloudmask import channels
 from slstr_cloudmask.flags import UNKNOWN, BoolArray, decode_flag, flag_masks
 from slstr_cloudmask.io import is_scene_in_one_file, open_scene
+from slstr_cloudmask.io.product_check import absent_files
 from slstr_cloudmask.io.product_name import ProductName, parse_product_name, product_folder_name
+from slstr_cloudmask.io.product_store import open_product
 from slstr_cloudmask.scene import Regime, bands_present, regime, valid_pixels
 
 
@@ -26,22 +28,22 @@ def describe_product(path: str | Path) -> dict[str, Any]:
     Parameters
     ----------
     path
-        The product's folder or manifest, or the scene's file.
+        The product's folder, manifest, zip, or the URL of one of these; or the scene's file.
 
     Returns
     -------
     dict
         Name, time, orbit, size, bands, shares of valid, day, twilight and night pixels, ranges of
         latitude and longitude, and the share of cloud by each operational test, of the pixels
-        where that is known. Fit for JSON: None stands for what is not known.
+        where that is known; which files its manifest lists and it does not hold. Fit for JSON: None stands for what is not known.
 
     Raises
     ------
     MissingFileError, InputError, BrokenFileError
         As `slstr_cloudmask.io.open_scene`.
     """
-    path = Path(path)
-    scene, present = _open(path)
+    scene = open_scene(path)
+    present = bands_present(scene)
     name = parse_product_name(path)
     valid = valid_pixels(scene)
     rows, columns = valid.shape
@@ -63,19 +65,8 @@ def describe_product(path: str | Path) -> dict[str, Any]:
         "illumination": _illumination(scene, valid),
         **_extent(scene, valid),
         "operational_cloud": _operational_cloud(scene, valid),
+        "files_absent": None if is_scene_in_one_file(path) else absent_files(open_product(path)),
     }
-
-
-def _open(path: Path) -> tuple[xr.Dataset, tuple[str, ...]]:
-    """Read as little of a scene as will do, and tell which bands its file holds."""
-    if is_scene_in_one_file(path):
-        scene = open_scene(path)
-        return scene, bands_present(scene)
-    from slstr_cloudmask.io.sen3 import band_files, product_folder, read_sen3
-
-    present = tuple(band_files(product_folder(path)))
-    thermal = [band for band in present if band in channels.THERMAL_NAMES]
-    return read_sen3(path, thermal or present[:1] or channels.NAMES), present
 
 
 def _iso(name: ProductName | None) -> str | None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from slstr_cloudmask.io.remote import location_of, without_secrets
+
 MANIFEST = "xfdumanifest.xml"
 EXAMPLE = (
     "S3A_SL_1_RBT____20191001T113221_20191001T113521_20210116T103011_0179_050_023_1980"
@@ -83,7 +85,8 @@ def parse_product_name(path: str | Path) -> ProductName | None:
     Parameters
     ----------
     path
-        The product's folder, its manifest, a ``.hdf`` or ``.zip`` file, or the bare name.
+        The product's folder, its manifest, a ``.hdf`` or ``.zip`` file, the URL of one of these,
+        or the bare name.
 
     Returns
     -------
@@ -123,11 +126,14 @@ def product_stem(path: str | Path) -> str:
 
 
 def product_folder_name(path: str | Path) -> str:
-    """Last part of the product's path; the folder's name where its manifest is given."""
-    path = Path(path)
-    if path.name == MANIFEST:
-        path = path.parent
-    return path.name or path.resolve().name
+    """Last part of the product's path or URL; the folder's name where its manifest is given."""
+    location = location_of(path)
+    if isinstance(location, str):
+        *folders, name = without_secrets(location).rstrip("/").split("/")
+        return folders[-1] if name == MANIFEST and folders else name
+    if location.name == MANIFEST:
+        location = location.parent
+    return location.name if location.name not in ("", "..") else location.resolve().name
 
 
 def _time(text: str) -> datetime:

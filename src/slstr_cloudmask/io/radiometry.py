@@ -1,28 +1,25 @@
-"""From the radiances of a product to reflectances on the 1 km grid.
+"""From the radiances of a product to reflectances.
 
-irradiance = solar_irradiance(folder, channel, start)
-reflectance = radiance_to_reflectance(
-    to_kilometre(radiance, fine_grid, grid), irradiance, solar_zenith_deg
-)
+irradiance = solar_irradiance(product, "S1_radiance_an", start)
+reflectance = radiance_to_reflectance(radiance, irradiance.mean(), solar_zenith_deg)
 
 The factor for the distance from the Sun is in the irradiance, not in the reflectance.
 """
 
 import logging
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from slstr_cloudmask.channels import Channel
-from slstr_cloudmask.io.geolocation import Grid, first_pixel
+from slstr_cloudmask.channels import BY_NAME
+from slstr_cloudmask.io.product_store import Product
 from slstr_cloudmask.io.sen3_file import ProductFile
 from slstr_cloudmask.scene import FloatArray
 
 logger = logging.getLogger(__name__)
 
-NADIR = 0  # index of the nadir view in viscal.nc
+VIEW_INDEX = {"n": 0, "o": 1}  # index of the view in viscal.nc
 
 
 def radiance_to_reflectance(
@@ -51,63 +48,49 @@ def radiance_to_reflectance(
     return (np.pi * radiance / (irradiance * cosine)).astype(np.float32)
 
 
-def to_kilometre(values: FloatArray, fine: Grid, grid: Grid) -> FloatArray:
-    """Average 2 x 2 pixels of 500 m to one of 1 km, over those that are valid.
-
-    Parameters
-    ----------
-    values
-        (rows, columns) on ``fine``, NaN = no data.
-    fine
-        Where the 500 m grid lies; it may begin half a 1 km pixel before or after the other.
-    grid
-        The 1 km grid that is wanted.
-
-    Returns
-    -------
-    numpy.ndarray
-        (rows, columns) of ``grid``, NaN where none of the four is valid.
-    """
-    top, left = first_pixel(fine, grid)
-    aligned = np.full((2 * grid.rows, 2 * grid.columns), np.nan, values.dtype)
-    inside = values[max(top, 0) : top + 2 * grid.rows, max(left, 0) : left + 2 * grid.columns]
-    down, across = max(-top, 0), max(-left, 0)
-    aligned[down : down + inside.shape[0], across : across + inside.shape[1]] = inside
-    corners = [aligned[row::2, column::2] for row in (0, 1) for column in (0, 1)]
-    valid = [np.isfinite(corner) for corner in corners]
-    count = np.sum(valid, axis=0, dtype=np.float32)
-    total = sum(np.where(ok, corner, 0) for ok, corner in zip(valid, corners, strict=True))
-    return np.divide(total, count, out=np.full_like(count, np.nan), where=count > 0)
-
-
-def solar_irradiance(folder: Path, channel: Channel, day: datetime | None) -> float:
-    """Irradiance of the Sun in one band on the day of the product, mW m-2 nm-1.
+def solar_irradiance(product: Product, stem: str, day: datetime | None) -> FloatArray:
+    """Irradiance of the Sun in one band on the day of the product, by detector.
 
     From the band's quality file, else from the calibration record ``viscal.nc``; both hold it for
     the day. Where neither does, the default at 1 au is brought to the day's distance, with a
     warning.
+
+    Parameters
+    ----------
+    product
+        Where the files lie.
+    stem
+        The radiance's file without ``.nc``, such as ``S5_radiance_bo``.
+    day
+        When it was measured.
+
+    Returns
+    -------
+    numpy.ndarray
+        mW m-2 nm-1 (detectors,), or one value for all. A detector without one has the others'
+        mean.
     """
-    name = channel.name
+    band, _, suffix = stem.split("_")
     sources: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
-        (f"{name}_quality_an.nc", f"{name}_solar_irradiance_an", (...,)),
-        ("viscal.nc", f"{name}_solar_irradiances", (..., NADIR)),
+        (f"{band}_quality_{suffix}", f"{band}_solar_irradiance_{suffix}", (...,)),
+        ("viscal", f"{band}_solar_irradiances", (..., VIEW_INDEX[suffix[1]])),
     )
-    for file_name, variable, view in sources:
-        if (folder / file_name).is_file():
-            with ProductFile(folder / file_name) as file:
+    for file_stem, variable, view in sources:
+        if f"{file_stem}.nc" in product.names:
+            with ProductFile(product, file_stem) as file:
                 known = variable in file
                 values = file.unpacked(variable, shape=None)[view] if known else np.array([])
             if (values > 0).any():
-                return float(values[values > 0].mean())
-    default = channel.solar_irradiance or np.nan
-    irradiance = default / (sun_distance_au(day) ** 2 if day else 1.0)
+                return np.where(values > 0, values, values[values > 0].mean())
+    irradiance = BY_NAME[band].solar_irradiance or np.nan
+    irradiance /= sun_distance_au(day) ** 2 if day else 1.0
     logger.warning(
         "%s: no solar irradiance for %s in the product; the default %.6g mW m-2 nm-1 is used.",
-        folder.name,
-        name,
+        product.name,
+        band,
         irradiance,
     )
-    return irradiance
+    return np.array([irradiance])
 
 
 def sun_distance_au(day: datetime) -> float:

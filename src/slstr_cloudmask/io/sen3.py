@@ -1,97 +1,143 @@
 """Read a Sentinel-3 SLSTR Level-1 product (``.SEN3``) as a Scene.
 
-    scene = read_sen3("S3A_SL_1_RBT____....SEN3")
+    scene = read_sen3("S3A_SL_1_RBT____....SEN3", view="oblique")
 
-The scene is the nadir view on the 1 km grid: S7-S9 as they are, S1-S6 turned into reflectance and
-averaged from 500 m. Angles, and positions where the product has them no other way, are
+S7-S9 are as they are, S1-S6 are turned into reflectance; what is measured on the other grid is
+brought to the scene's. Angles, and positions where the product has them no other way, are
 interpolated from the tie points. A band whose file is not there is absent from the scene, and one
-warning names all of them: at night a product holds no S1-S6.
+warning names all of them: at night a product holds no S1-S6. Values are read when they are first
+looked at.
 """
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from slstr_cloudmask import channels
-from slstr_cloudmask.errors import (
-    BrokenFileError,
-    CloudMaskError,
-    InputError,
-    MissingFileError,
+from slstr_cloudmask.errors import BrokenFileError, CloudMaskError
+from slstr_cloudmask.flags import UNKNOWN, value_flag_variable
+from slstr_cloudmask.io.lazy import lazy_variable
+from slstr_cloudmask.io.product_name import ProductName
+from slstr_cloudmask.io.product_store import open_product
+from slstr_cloudmask.io.sen3_geolocation import has_positions
+from slstr_cloudmask.io.sen3_reader import Options, SceneReader
+from slstr_cloudmask.scene import (
+    COORDINATE_ATTRIBUTES,
+    DAY_MAX_SOLAR_ZENITH_DEG,
+    band_attributes,
 )
-from slstr_cloudmask.io.geolocation import (
-    Grid,
-    coarser,
-    interpolate_position,
-    interpolate_zenith,
-    tie_positions,
-)
-from slstr_cloudmask.io.product_name import EXAMPLE, MANIFEST, ProductName, parse_product_name
-from slstr_cloudmask.io.sen3_bands import read_bands
-from slstr_cloudmask.io.sen3_file import ProductFile, fit_to_grid
-from slstr_cloudmask.io.sen3_flags import read_flags
-from slstr_cloudmask.scene import DAY_MAX_SOLAR_ZENITH_DEG, FloatArray, build_scene
 
 logger = logging.getLogger(__name__)
 
+Array = npt.NDArray[Any]
 
-# From this baseline collection on, the radiances are distributed with the vicarious adjustment
-# applied (EUMETSAT, new processing baseline for Sentinel-3 SLSTR Level 1).
-FIRST_ADJUSTED_BASELINE = 5
+S7_COMMENT = "F1 where S7 saturates, near 311 K: see S7_source"
 
 
-def read_sen3(path: str | Path, bands: Collection[str] = channels.NAMES) -> xr.Dataset:
-    """Read a product.
-
-    Parameters
-    ----------
-    path
-        The product's ``.SEN3`` folder, or the manifest in it.
-    bands
-        Read only these, where the product has them.
+def read_sen3(
+    path: str | Path,
+    *,
+    view: str = "nadir",
+    grid: str = "1km",
+    stripe: str = "a",
+    radiometry: str | None = None,
+    regrid: str = "mean",
+    fill_s7: bool = True,
+    strata: bool = False,
+) -> xr.Dataset:
+    """Open a product; parameters and errors as `slstr_cloudmask.io.open_scene`.
 
     Returns
     -------
     xarray.Dataset
-        A Scene: nadir view, 1 km grid.
-
-    Raises
-    ------
-    MissingFileError
-        ``path`` does not exist.
-    InputError
-        ``path`` is no product, or a product without any of ``bands``.
-    BrokenFileError
-        A file of the product is truncated, of another format, or lacks what it should hold.
+        A Scene whose values are read when they are first looked at. ``S7_source`` tells which
+        pixels of S7 are F1's.
     """
-    folder = product_folder(path)
-    files = band_files(folder)
-    missing = [name for name in bands if name not in files]
-    files = {name: file for name, file in files.items() if name in bands}
-    if not files:
-        raise InputError(
-            f"{folder} holds no band to read: expected any of {', '.join(bands)}, "
-            "in files such as S8_BT_in.nc. Download the product again, with its measurements."
+    options = Options(view, grid, stripe, radiometry, regrid, fill_s7)
+    product = open_product(path)
+    with _whole(product.location):
+        reader = SceneReader(product, options)
+        _warn_of_missing_bands(reader)
+        return xr.Dataset(
+            _bands(reader) | _flags(reader), _coordinates(reader), _scene_attributes(reader)
         )
-    with _whole(folder):
-        name, grid, attributes = _identify(folder, files)
-        coordinates = _coordinates(folder, grid)
-        solar_zenith_deg = coordinates.get("solar_zenith_angle")
-        _warn_of_missing_bands(folder, missing, solar_zenith_deg)
-        flags, unfilled = read_flags(folder, grid)
-        scene_bands = read_bands(folder, files, grid, solar_zenith_deg, name)
-        for values in scene_bands.values():
-            values[unfilled] = np.nan
-    return build_scene(scene_bands, coordinates=coordinates, flags=flags, attributes=attributes)
+
+
+def _bands(reader: SceneReader) -> dict[str, xr.Variable]:
+    bands = {
+        name: _lazy(reader, np.float32, partial(reader.band, name), band_attributes(name))
+        for name in reader.bands
+    }
+    if reader.options.fill_s7 and "S7" in bands and reader.layout.fire_band():
+        bands["S7"].attrs |= {"comment": S7_COMMENT, "ancillary_variables": "S7_source"}
+        source = value_flag_variable(
+            np.zeros((0, 0)), {"S7": 0, "F1": 1}, long_name="band that S7 is taken from"
+        )
+        bands["S7_source"] = _lazy(reader, np.uint8, partial(_s7_source, reader), source.attrs)
+    return bands
+
+
+def _flags(reader: SceneReader) -> dict[str, xr.Variable]:
+    flags = {
+        name: _lazy(reader, flag.dtype, partial(reader.flag, name), flag.attrs)
+        for name, flag in reader.flags.items()
+    }
+    if "confidence" in flags:
+        summary = value_flag_variable(
+            np.zeros((0, 0)), {"clear": 0, "cloud": 1}, long_name="summary of the cloud tests"
+        )
+        flags["summary_cloud"] = _lazy(reader, np.uint8, partial(_summary, reader), summary.attrs)
+    return flags
+
+
+def _coordinates(reader: SceneReader) -> dict[str, xr.Variable]:
+    """Positions and angles, as far as the product has them."""
+    loads: dict[str, Callable[[], Array]] = {}
+    if has_positions(reader.layout):
+        loads |= {"latitude": partial(_position, reader, 0)}
+        loads |= {"longitude": partial(_position, reader, 1)}
+    if reader.layout.has(reader.layout.on("geometry", "t")):
+        loads["solar_zenith_angle"] = partial(getattr, reader, "solar_zenith_deg")
+        loads["satellite_zenith_angle"] = partial(getattr, reader, "satellite_zenith_deg")
+    return {
+        name: _lazy(reader, np.float32, load, COORDINATE_ATTRIBUTES[name])
+        for name, load in loads.items()
+    }
+
+
+def _position(reader: SceneReader, axis: int) -> Array:
+    return reader.positions[axis]
+
+
+def _summary(reader: SceneReader) -> Array:
+    return np.where(reader.unfilled, UNKNOWN, reader.summary_cloud())
+
+
+def _s7_source(reader: SceneReader) -> Array:
+    return np.where(np.isfinite(reader.band("S7")), reader.from_f1(), UNKNOWN)
+
+
+def _lazy(
+    reader: SceneReader, dtype: npt.DTypeLike, load: Callable[[], Array], attributes: dict[Any, Any]
+) -> xr.Variable:
+    shape = reader.grid.rows, reader.grid.columns
+    return lazy_variable(shape, dtype, partial(_load, reader.product.location, load), attributes)
+
+
+def _load(location: str, load: Callable[[], Array]) -> Array:
+    with _whole(location):
+        return load()
 
 
 @contextmanager
-def _whole(folder: Path) -> Iterator[None]:
+def _whole(location: str) -> Iterator[None]:
     """Say of whatever else is wrong with a product's content that the product is damaged."""
     try:
         yield
@@ -99,121 +145,50 @@ def _whole(folder: Path) -> Iterator[None]:
         raise
     except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
         raise BrokenFileError(
-            f"{folder} is damaged: a file of it holds values or attributes that mean nothing "
+            f"{location} is damaged: a file of it holds values or attributes that mean nothing "
             f"({type(error).__name__}: {error}). Download the product again."
         ) from error
 
 
-def product_folder(path: str | Path) -> Path:
-    """Folder of the product at ``path``, which may be its manifest.
-
-    Raises
-    ------
-    MissingFileError
-        ``path`` does not exist.
-    InputError
-        ``path`` is no product.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise MissingFileError(f"There is no product at {path}.")
-    folder = path.parent if path.name == MANIFEST else path
-    if folder.suffix.lower() == ".zip":
-        raise InputError(f"{path} is packed. Unpack it, and give the .SEN3 folder in it.")
-    if not folder.is_dir():
-        raise InputError(_not_a_product(path, "found a file"))
-    if parse_product_name(folder) or (folder / MANIFEST).is_file() or band_files(folder):
-        return folder
-    found = sorted(entry.name for entry in folder.iterdir())
-    shown = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
-    raise InputError(_not_a_product(path, f"found a folder with {shown or 'nothing in it'}"))
-
-
-def band_files(folder: Path) -> dict[str, Path]:
-    """Files of the nadir bands that a product holds, by band, in the instrument's order."""
-    names = {
-        channel.name: f"{channel.name}_BT_in.nc"
-        if channel.kind == "brightness_temperature"
-        else f"{channel.name}_radiance_an.nc"
-        for channel in channels.CHANNELS
-    }
-    return {name: folder / file for name, file in names.items() if (folder / file).is_file()}
-
-
-def _not_a_product(path: Path, found: str) -> str:
-    return (
-        f"{path} is no SLSTR Level-1 product: expected a folder such as {EXAMPLE} with files such "
-        f"as S8_BT_in.nc, {found}."
-    )
-
-
-def _warn_of_missing_bands(
-    folder: Path, missing: Collection[str], solar_zenith_deg: FloatArray | None
-) -> None:
+def _warn_of_missing_bands(reader: SceneReader) -> None:
     """Name the bands that are not there, unless it is night and they never are."""
-    dark = solar_zenith_deg is not None and np.nanmin(solar_zenith_deg) >= DAY_MAX_SOLAR_ZENITH_DEG
-    expected = channels.THERMAL_NAMES if dark else channels.NAMES
-    if surprising := [name for name in missing if name in expected]:
-        logger.warning("%s holds no %s.", folder.name, ", ".join(surprising))
-    elif missing:
-        logger.info("%s is a night scene, without %s.", folder.name, ", ".join(missing))
+    missing = [name for name in channels.NAMES if name not in reader.bands]
+    if not missing:
+        return
+    surprising: Collection[str] = missing
+    if reader.layout.has(reader.layout.on("geometry", "t")):
+        dark = np.nanmin(reader.solar_zenith_deg) >= DAY_MAX_SOLAR_ZENITH_DEG
+        expected = channels.THERMAL_NAMES if dark else channels.NAMES
+        surprising = [name for name in missing if name in expected]
+    name = reader.product.name
+    if surprising:
+        logger.warning("%s holds no %s.", name, ", ".join(surprising))
+    else:
+        logger.info("%s is a night scene, without %s.", name, ", ".join(missing))
 
 
-def _identify(
-    folder: Path, files: dict[str, Path]
-) -> tuple[ProductName | None, Grid, dict[str, Any]]:
-    """Find the product's name, its 1 km grid and the scene's attributes from one band's file."""
-    band = list(files)[-1]  # the thermal bands come last, and are on the grid of the scene
-    variable = files[band].stem
-    with ProductFile(files[band]) as file:
-        grid, attributes = file.grid(variable), file.attributes()
-    if band in channels.REFLECTANCE_NAMES:
-        grid = coarser(grid)
-    original = str(attributes.get("product_name", "")).strip()
-    name = parse_product_name(folder) or parse_product_name(original or folder.name)
-    return name, grid, _scene_attributes(folder, name, attributes)
-
-
-def _scene_attributes(
-    folder: Path, name: ProductName | None, file_attributes: dict[str, Any]
-) -> dict[str, Any]:
-    attributes: dict[str, Any] = {"view": "nadir", "grid": "1km", "source": folder.name}
-    if name is None:
-        start = file_attributes.get("start_time")
+def _scene_attributes(reader: SceneReader) -> dict[str, Any]:
+    options = reader.options
+    attributes: dict[str, Any] = {
+        "view": options.view,
+        "grid": options.grid,
+        "stripe": options.stripe,
+        "regrid": options.regrid,
+        "source": reader.product.name,
+    }
+    if reader.name is None:
+        start = reader.attributes.get("start_time")
         return attributes | ({"start_time": str(start)} if start else {})
-    baseline = int(name.baseline) if name.baseline.isdigit() else 0
-    adjusted = baseline >= FIRST_ADJUSTED_BASELINE
-    return attributes | {
+    radiometry = options.radiometry or reader.distributed_radiometry
+    return attributes | _named(reader.name) | {"radiometry": radiometry}
+
+
+def _named(name: ProductName) -> dict[str, Any]:
+    return {
         "platform": name.platform,
         "start_time": name.start.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "stop_time": name.stop.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "cycle": name.cycle,
         "relative_orbit": name.relative_orbit,
         "baseline": name.baseline,
-        "radiometry": "adjusted" if adjusted else "as_distributed",
     }
-
-
-def _coordinates(folder: Path, grid: Grid) -> dict[str, FloatArray]:
-    """Positions and angles on the 1 km grid, as far as the product has them."""
-    coordinates: dict[str, FloatArray] = {}
-    geodetic, geodetic_tie = folder / "geodetic_in.nc", folder / "geodetic_tx.nc"
-    if geodetic.is_file():
-        with ProductFile(geodetic) as file:
-            for name in ("latitude", "longitude"):
-                coordinates[name] = fit_to_grid(file.unpacked(f"{name}_in"), grid, np.nan, geodetic)
-    elif geodetic_tie.is_file():
-        with ProductFile(geodetic_tie) as file:
-            positions = tie_positions(grid, file.grid("latitude_tx"))
-            latitude = file.unpacked("latitude_tx")
-            tie = latitude, file.unpacked("longitude_tx", latitude.shape)
-        latitude_deg, longitude_deg = interpolate_position(*tie, positions)
-        coordinates |= {"latitude": latitude_deg, "longitude": longitude_deg}
-    geometry = folder / "geometry_tn.nc"
-    if geometry.is_file():
-        with ProductFile(geometry) as file:
-            positions = tie_positions(grid, file.grid("solar_zenith_tn"))
-            for name, stored in (("solar", "solar"), ("satellite", "sat")):
-                zenith_deg = interpolate_zenith(file.unpacked(f"{stored}_zenith_tn"), positions)
-                coordinates[f"{name}_zenith_angle"] = zenith_deg
-    return coordinates

@@ -1,6 +1,6 @@
 """One NetCDF file of a product: its variables unpacked, its attributes as plain values.
 
-    with ProductFile(folder / "S8_BT_in.nc") as file:
+    with ProductFile(product, "S8_BT_in") as file:
         bt_kelvin = file.unpacked("S8_BT_in")
         grid = file.grid("S8_BT_in")
 
@@ -8,9 +8,10 @@ Nothing is assumed about packing, fill values or sizes: the file says them. What
 a file becomes a ``BrokenFileError`` that names it.
 """
 
+from io import SEEK_END
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import h5py
 import numpy as np
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
 from slstr_cloudmask.flags import flag_masks
 from slstr_cloudmask.io.geolocation import Grid, grid_from_attributes
+from slstr_cloudmask.io.product_store import Product
 from slstr_cloudmask.scene import FloatArray
 
 Array = npt.NDArray[Any]
@@ -32,8 +34,10 @@ class ProductFile:
 
     Parameters
     ----------
-    path
-        The file.
+    product
+        Where it lies.
+    stem
+        Its name, without ``.nc``.
 
     Raises
     ------
@@ -43,16 +47,17 @@ class ProductFile:
         It is truncated or of another format.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        if not path.is_file():
-            raise MissingFileError(f"There is no file {path}.")
+    def __init__(self, product: Product, stem: str) -> None:
+        self.path = f"{product.location}/{stem}.nc"
+        if f"{stem}.nc" not in product.names:
+            raise MissingFileError(f"There is no file {self.path}.")
+        content = product.open(f"{stem}.nc")
         try:
-            self._file = h5py.File(path, "r")
+            self._file = h5py.File(content, "r")
         except OSError as error:
             raise BrokenFileError(
-                f"{path} cannot be opened: expected a NetCDF-4 file, {_reason(path, error)}. "
-                "Download the product again."
+                f"{self.path} cannot be opened: expected a NetCDF-4 file, "
+                f"{_reason(content, error)}. Download the product again."
             ) from error
 
     def __enter__(self) -> Self:
@@ -124,6 +129,11 @@ class ProductFile:
         raw = self.raw(name, shape, "iu")
         return raw.astype(raw.dtype.newbyteorder("=")).view(f"u{raw.dtype.itemsize}")
 
+    def unsigned_dtype(self, name: str) -> np.dtype[Any]:
+        """Type of `unsigned`, without reading values."""
+        itemsize = self._dataset(name, IMAGE, "iu").dtype.itemsize
+        return np.dtype(f"u{itemsize}")
+
     def flag_masks(self, name: str) -> dict[str, int]:
         """Bit mask by meaning of a flag variable; spare bits are left out."""
         try:
@@ -173,7 +183,7 @@ class ProductFile:
         return self._file[name]
 
 
-def fit_to_grid(values: Array, grid: Grid, fill: float, path: Path) -> Array:
+def fit_to_grid(values: Array, grid: Grid, fill: float, path: str) -> Array:
     """Bring an array to a grid's size: products are now and then off by a row or a column.
 
     Parameters
@@ -199,11 +209,11 @@ def fit_to_grid(values: Array, grid: Grid, fill: float, path: Path) -> Array:
     return np.pad(cut, edges, constant_values=fill) if missing.any() else cut
 
 
-def check_fit(shape: tuple[int, ...], grid: Grid, path: Path) -> None:
+def check_fit(shape: tuple[int, ...], grid: Grid, path: str) -> None:
     """Refuse a size that differs from the grid's by more than one row or column."""
     if np.abs(np.subtract((grid.rows, grid.columns), shape)).max() > 1:
         raise BrokenFileError(
-            f"{path} does not fit the product's 1 km grid: expected {grid.rows} rows and "
+            f"{path} does not fit the product's other files: expected {grid.rows} rows and "
             f"{grid.columns} columns, found {shape[0]} and {shape[1]}. "
             "Download the product again."
         )
@@ -216,11 +226,13 @@ def _plain(value: Any) -> Any:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _reason(path: Path, error: OSError) -> str:
-    size = path.stat().st_size
+def _reason(content: Path | BinaryIO, error: OSError) -> str:
+    if isinstance(content, Path):
+        content = content.open("rb")
+    with content:
+        start, size = content.read(4), content.seek(0, SEEK_END)
     if size == 0:
         return "found an empty file"
-    with path.open("rb") as stream:
-        if stream.read(4) != b"\x89HDF":
-            return "found another format"
+    if start != b"\x89HDF":
+        return "found another format"
     return f"found one that is truncated or damaged at {size} bytes ({error})"

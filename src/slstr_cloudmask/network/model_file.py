@@ -24,6 +24,7 @@ from slstr_cloudmask.errors import (
 )
 from slstr_cloudmask.network.normaliser import Normaliser
 from slstr_cloudmask.network.unet import REFERENCE_WIDTHS, UNet
+from slstr_cloudmask.radiometry import Radiometry
 
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
@@ -44,7 +45,8 @@ class ModelConfig(BaseModel):
     label
         What it was trained on: ``bayes`` or ``truth``.
     radiometry
-        ``as_distributed`` or ``adjusted`` reflectances.
+        ``as_distributed`` or ``adjusted``: of the reflectances that it was trained on. A file
+        that does not say was trained on ``as_distributed`` ones, as the benchmark's are.
     patch_size, crop_size
         The benchmark's patches, for inference by patches.
     thresholds
@@ -61,7 +63,7 @@ class ModelConfig(BaseModel):
     widths: Widths = REFERENCE_WIDTHS
     normaliser: Normaliser = Field(default_factory=Normaliser.benchmark)
     label: str = "bayes"
-    radiometry: str = "as_distributed"
+    radiometry: Radiometry = "as_distributed"
     patch_size: int = 256
     crop_size: int = 80
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(

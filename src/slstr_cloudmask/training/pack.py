@@ -4,7 +4,7 @@ A store is a folder:
 
 - ``inputs.f16``: normalised channels (patches, P, P, C), float16 (a step of 0.02 K at 300 K);
 - ``labels.u8``: (patches, P, P), 0 clear, 1 cloud, 255 no label;
-- ``store.json``: which patches belong to which scene, normaliser, label, patch size.
+- ``store.json``: which patches belong to which scene, normaliser, label, radiometry, patch size.
 
 The patches are the benchmark's: whole ones from the centre of each scene. Scenes stand in the
 order of their names, so that neither the store nor a split depends on the file system.
@@ -34,6 +34,12 @@ from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.network.normaliser import Normaliser
 from slstr_cloudmask.network.tiling import centre_patches
 from slstr_cloudmask.progress import track
+from slstr_cloudmask.radiometry import (
+    Radiometry,
+    convert_radiometry,
+    reflectances_present,
+    scene_radiometry,
+)
 from slstr_cloudmask.scene import label
 
 logger = logging.getLogger(__name__)
@@ -63,6 +69,8 @@ class StoreManifest(BaseModel):
     empty_pixels
         ``masked``: pixels that were not seen have no label; ``clear``: they count as clear, as
         in the reference.
+    radiometry
+        Of the reflectances; ``None`` in a store from before it was looked at.
     scenes, skipped
         Scenes in order, and those that could not be used, with the reason.
     sources_digest
@@ -76,6 +84,7 @@ class StoreManifest(BaseModel):
     normaliser: Normaliser
     label: str
     empty_pixels: str
+    radiometry: Radiometry | None = None
     scenes: tuple[PackedScene, ...]
     skipped: dict[str, str] = Field(default_factory=dict)
     sources_digest: str
@@ -130,6 +139,7 @@ def pack_scenes(
     patch_size: int = 256,
     label_name: str = "bayes",
     mask_empty: bool = True,
+    radiometry: Radiometry = "as_distributed",
     overwrite: bool = False,
 ) -> Store:
     """Pack scenes into a store, whole or not at all; a store of the same scenes is kept.
@@ -148,6 +158,9 @@ def pack_scenes(
         ``bayes`` or ``truth``.
     mask_empty
         Leave pixels that were not seen without a label. If false they are clear (faithful).
+    radiometry
+        What every scene's reflectances are converted to; those of scenes that do not say what they
+        are in are packed as they are, with a warning.
     overwrite
         Replace a store of other scenes or settings.
 
@@ -169,6 +182,7 @@ def pack_scenes(
         "patch_size": patch_size,
         "label": label_name,
         "empty_pixels": "masked" if mask_empty else "clear",
+        "radiometry": radiometry,
         "normaliser": Normaliser.benchmark(),
         "sources_digest": _digest(ordered),
     }
@@ -176,7 +190,7 @@ def pack_scenes(
         return store
     with replacing(folder, overwrite=overwrite) as temporary:
         temporary.mkdir()
-        cut = _Cut(patch_size, label_name, mask_empty)
+        cut = _Cut(patch_size, label_name, mask_empty, radiometry)
         scenes, skipped = _write_patches(ordered, temporary, read, cut)
         manifest = StoreManifest.model_validate({**settings, "scenes": scenes, "skipped": skipped})
         (temporary / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1) + "\n")
@@ -255,6 +269,7 @@ class _Cut:
     patch_size: int
     label_name: str
     mask_empty: bool
+    radiometry: Radiometry
 
     def patches(
         self, scene: xr.Dataset, normaliser: Normaliser
@@ -263,7 +278,8 @@ class _Cut:
         cloud, known = label(scene, self.label_name)
         empty = np.uint8(UNKNOWN if self.mask_empty else 0)
         label_HW = np.where(known, cloud.astype(np.uint8), empty)
-        x_HWC = normaliser.apply(scene).astype(np.float16)
+        converted = convert_radiometry(scene, self.radiometry)
+        x_HWC = normaliser.apply(converted).astype(np.float16)
         return centre_patches(x_HWC, self.patch_size), centre_patches(label_HW, self.patch_size)
 
 
@@ -274,11 +290,13 @@ def _write_patches(
     normaliser = Normaliser.benchmark()
     scenes: list[PackedScene] = []
     skipped: dict[str, CloudMaskError] = {}
+    unsaid: list[str] = []
     first = 0
     with (folder / INPUTS_NAME).open("wb") as inputs, (folder / LABELS_NAME).open("wb") as labels:
         for path in track(paths, "packing scenes"):
             try:
-                x_KPPC, label_KPP = cut.patches(read(path), normaliser)
+                scene = read(path)
+                x_KPPC, label_KPP = cut.patches(scene, normaliser)
             except CloudMaskError as error:
                 logger.warning("Skipped %s: %s", path.name, error)
                 skipped[path.name] = error
@@ -287,6 +305,20 @@ def _write_patches(
             labels.write(label_KPP.data)
             scenes.append(PackedScene(name=path.name, first=first, count=len(label_KPP)))
             first += len(label_KPP)
+            if scene_radiometry(scene) is None and reflectances_present(scene):
+                unsaid.append(path.name)
+    if unsaid:
+        _warn_of_unsaid(unsaid, cut.radiometry)
     if not scenes:
         raise next(iter(skipped.values()))
     return scenes, {name: str(error) for name, error in skipped.items()}
+
+
+def _warn_of_unsaid(names: Sequence[str], radiometry: Radiometry) -> None:
+    logger.warning(
+        "In %d of the scenes, %s for one, nothing says which radiometry the reflectances are in: "
+        "they are packed as they are, as %s. Write the attribute 'radiometry' into them.",
+        len(names),
+        names[0],
+        radiometry,
+    )

@@ -21,6 +21,7 @@ from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.errors import ConfigError
 from slstr_cloudmask.network.model_file import ModelConfig, check_model_folder, save_model
 from slstr_cloudmask.network.tiling import TilingAxis
+from slstr_cloudmask.radiometry import Radiometry
 from slstr_cloudmask.training.distribution import Ranks, joined
 from slstr_cloudmask.training.loop import TrainConfig, TrainResult, train
 from slstr_cloudmask.training.pack import SceneReader, Store, open_store, pack_scenes
@@ -44,6 +45,9 @@ class DataConfig(BaseModel):
         Pixels of a patch, and of what inference by patches cuts from it.
     mask_empty
         Pixels that were not seen are left out. If false they count as clear (faithful).
+    radiometry
+        ``as_distributed`` (the benchmark's) or ``adjusted``: what the reflectances of every scene
+        are converted to before they are learnt from. The model file records it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,6 +56,7 @@ class DataConfig(BaseModel):
     patch_size: int = Field(default=256, ge=8)
     crop_size: int = Field(default=80, ge=0)
     mask_empty: bool = True
+    radiometry: Radiometry = "as_distributed"
 
     @model_validator(mode="after")
     def _check(self) -> "DataConfig":
@@ -93,6 +98,7 @@ def prepare_store(
             patch_size=data.patch_size,
             label_name=data.label,
             mask_empty=data.mask_empty,
+            radiometry=data.radiometry,
             overwrite=overwrite,
         )
     ranks.wait()
@@ -108,6 +114,7 @@ def model_config(
         widths=config.widths,
         normaliser=store.manifest.normaliser,
         label=data.label,
+        radiometry=data.radiometry,
         patch_size=data.patch_size,
         crop_size=data.crop_size,
         training={
