@@ -37,6 +37,7 @@ ORDER = [
     "benchmark",
     "report",
     "api",
+    "xarray_engine",
     "cli",
     "__main__",
 ]

@@ -156,6 +156,8 @@ def test_scene_says_where_it_comes_from(product: Path) -> None:
         "grid": "1km",
         "stripe": "a",
         "regrid": "mean",
+        "start_offset": 100,
+        "track_offset": 16,
         "baseline": "004",
         "radiometry": "as_distributed",
         "cycle": 50,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from slstr_cloudmask.api import predict
     from slstr_cloudmask.detectors import list_detectors
-    from slstr_cloudmask.io import open_scene
     from slstr_cloudmask.scene import build_scene
+    from slstr_cloudmask.xarray_engine import open_scene
 
 __version__ = "0.1.0"
 
@@ -21,7 +21,7 @@ __all__ = ["__version__", "build_scene", "list_detectors", "open_scene", "predic
 _HOMES = {
     "build_scene": "slstr_cloudmask.scene",
     "list_detectors": "slstr_cloudmask.detectors",
-    "open_scene": "slstr_cloudmask.io",
+    "open_scene": "slstr_cloudmask.xarray_engine",  # and with it the accessor ``scene.slstr``
     "predict": "slstr_cloudmask.api",
 }
 

@@ -1,6 +1,6 @@
 """``cloudmask info``: what is in a product."""
 
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,36 +8,62 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from slstr_cloudmask.cli.inputs import Input
+
 
 def info(
     products: Annotated[
         list[str],
         typer.Argument(
-            metavar="PRODUCT...", help="Products (.SEN3), scenes (.hdf, .nc), or patterns."
+            metavar="PRODUCT...",
+            help="Products (.SEN3, .zip, or a URL of these), scenes (.hdf, .nc), or patterns.",
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare each file with the product's manifest first.")
+    ] = False,
 ) -> None:
-    """Tell what is in a product: time, place, bands, and its own cloud masks."""
+    """Tell what is in a product: time, place, bands, and its own cloud masks.
+
+    With --verify, one line on stderr for each file that is absent, or is not of the size and MD5
+    sum in the manifest: exit code 1 then.
+    """
     import json
 
-    from slstr_cloudmask.cli.inputs import each_input, expand_inputs
+    from slstr_cloudmask.cli.inputs import EXIT_SOME_FAILED, each_input, expand_products
     from slstr_cloudmask.io.product_info import describe_product
 
-    paths = expand_inputs(products)
-    outcome = each_input(paths, describe_product)
+    verified = each_input(expand_products(products), _verify if verify else lambda product: False)
+    outcome = each_input(verified.results, describe_product)
+    outcome.failures |= verified.failures
     if as_json:
         typer.echo(json.dumps(list(outcome.results.values()), indent=2))
     else:
-        _print_tables(outcome.results)
+        _print_tables(outcome.results.values())
     outcome.exit()
+    if any(verified.results.values()):  # faulty
+        raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def _print_tables(described: dict[Path, dict[str, Any]]) -> None:
+def _verify(product: "Input") -> bool:
+    """Print what is wrong with a product's files, and tell whether anything is."""
+    from slstr_cloudmask.io.product_check import verify_product
+    from slstr_cloudmask.io.product_store import open_product
+
+    opened = open_product(product)
+    faults = verify_product(opened)
+    for fault in faults:
+        label = "fault" if fault.is_fault else "note"
+        typer.echo(f"{label}: {opened.name}: {fault}", err=True)
+    return any(fault.is_fault for fault in faults)
+
+
+def _print_tables(described: Iterable[dict[str, Any]]) -> None:
     from slstr_cloudmask.cli.tables import table_console
 
     console = table_console()
-    for product in described.values():
+    for product in described:
         console.print(_table(product))
 
 
@@ -73,7 +99,14 @@ def _lines(product: dict[str, Any]) -> list[tuple[str, str]]:
     for name in ("bayes", "cloud"):
         bits = product["operational_cloud"][name]
         lines.append((name, _shares(bits) if bits else "not in the file"))
+    if (absent := product["files_absent"]) is not None:
+        lines.append(("files absent", _names(absent)))
     return lines
+
+
+def _names(names: list[str]) -> str:
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{len(names)}: {shown}" if names else "none"
 
 
 def _orbit(product: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Several inputs on one command line: patterns, one line for each that fails, the exit code."""
+"""Several inputs on one command line: patterns, URLs, a line for each that fails, exit code."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -9,7 +9,11 @@ from typing import Generic, TypeVar
 import typer
 
 from slstr_cloudmask.errors import CloudMaskError, InputError, MissingFileError
+from slstr_cloudmask.io.product_name import product_folder_name
+from slstr_cloudmask.io.remote import is_remote, without_secrets
 
+Input = str | Path  # a URL is text: a Path would make one slash of its two
+AnyInput = TypeVar("AnyInput", bound=Input)
 Result = TypeVar("Result")
 
 EXIT_SOME_FAILED = 1
@@ -17,7 +21,7 @@ EXIT_ALL_FAILED = 2
 
 
 @dataclass
-class Outcome(Generic[Result]):
+class Outcome(Generic[AnyInput, Result]):
     """How it went with each input.
 
     Attributes
@@ -28,16 +32,16 @@ class Outcome(Generic[Result]):
         Message by input for the others.
     """
 
-    results: dict[Path, Result] = field(default_factory=dict)
-    failures: dict[Path, str] = field(default_factory=dict)
+    results: dict[AnyInput, Result] = field(default_factory=dict)
+    failures: dict[AnyInput, str] = field(default_factory=dict)
 
-    def fail(self, path: Path, error: CloudMaskError) -> None:
+    def fail(self, path: AnyInput, error: CloudMaskError) -> None:
         """Note a failure, and say it on stderr in one line."""
         message = " ".join(str(error).split())
         self.failures[path] = message
         sys.stdout.flush()
         typer.secho("failed: ", fg="red", bold=True, nl=False, err=True)
-        typer.echo(f"{path.name or path}: {message}", err=True)
+        typer.echo(f"{product_folder_name(path)}: {message}", err=True)
 
     def exit(self) -> None:
         """End the command: 0 done, 1 some inputs failed, 2 all of them."""
@@ -45,9 +49,11 @@ class Outcome(Generic[Result]):
             raise typer.Exit(EXIT_SOME_FAILED if self.results else EXIT_ALL_FAILED)
 
 
-def each_input(paths: Iterable[Path], work: Callable[[Path], Result]) -> Outcome[Result]:
+def each_input(
+    paths: Iterable[AnyInput], work: Callable[[AnyInput], Result]
+) -> Outcome[AnyInput, Result]:
     """Do ``work`` for every path; one that fails does not keep the others from it."""
-    outcome: Outcome[Result] = Outcome()
+    outcome: Outcome[AnyInput, Result] = Outcome()
     for path in paths:
         try:
             outcome.results[path] = work(path)
@@ -56,8 +62,10 @@ def each_input(paths: Iterable[Path], work: Callable[[Path], Result]) -> Outcome
     return outcome
 
 
-def expand_inputs(arguments: Iterable[str]) -> list[Path]:
-    """Paths of the arguments, patterns filled in; each once, those of a pattern sorted.
+def expand_products(arguments: Iterable[str]) -> list[Input]:
+    """Paths of the arguments, patterns filled in, and URLs as they are.
+
+    Each once, those of a pattern sorted.
 
     Raises
     ------
@@ -66,21 +74,44 @@ def expand_inputs(arguments: Iterable[str]) -> list[Path]:
     MissingFileError
         A pattern matches nothing.
     """
-    paths: dict[Path, None] = {}
+    found: dict[Input, None] = {}
     for argument in arguments:
-        path = Path(argument).expanduser()
-        if path.exists() or not set(argument) & set("*?["):
-            paths[path] = None
-            continue
-        root = Path(path.anchor)
-        try:
-            matches = sorted(root.glob(str(path.relative_to(root))))
-        except ValueError as error:
+        found |= dict.fromkeys([argument] if is_remote(argument) else _matches(argument))
+    return list(found)
+
+
+def expand_inputs(arguments: Iterable[str]) -> list[Path]:
+    """As `expand_products`, for files and folders on this machine.
+
+    Raises
+    ------
+    InputError
+        One of them is a URL.
+    """
+    paths = []
+    for found in expand_products(arguments):
+        if isinstance(found, str):
             raise InputError(
-                f"{argument!r} cannot be used as a pattern: {error}. Expected one such as "
-                "'data/*.hdf', or 'data/**/*.hdf' for folders of any depth."
-            ) from error
-        if not matches:
-            raise MissingFileError(f"No file or folder matches {argument!r}.")
-        paths |= dict.fromkeys(matches)
-    return list(paths)
+                f"{without_secrets(found)} is a URL: expected a file or folder on this machine. "
+                "Download it first."
+            )
+        paths.append(found)
+    return paths
+
+
+def _matches(argument: str) -> list[Path]:
+    """Fill in one pattern."""
+    path = Path(argument).expanduser()
+    if path.exists() or not set(argument) & set("*?["):
+        return [path]
+    root = Path(path.anchor)
+    try:
+        matches = sorted(root.glob(str(path.relative_to(root))))
+    except ValueError as error:
+        raise InputError(
+            f"{argument!r} cannot be used as a pattern: {error}. Expected one such as "
+            "'data/*.hdf', or 'data/**/*.hdf' for folders of any depth."
+        ) from error
+    if not matches:
+        raise MissingFileError(f"No file or folder matches {argument!r}.")
+    return matches

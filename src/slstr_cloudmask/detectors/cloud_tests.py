@@ -127,7 +127,8 @@ def visible_over_water(s1: Array, s2: Array, s3: Array, s5: Array, glint: Guard)
 
 def visible_bright(s1: Array, s5: Array, s9: Array, glint: Guard) -> Support:
     """Visible, for any surface: S1 above .30, not snow, not hot (SCDA, 290 K)."""
-    not_snow = ramp(snow_index(s1, s5), 0.88 * s1, 0.72 * s1)
+    lit = np.maximum(s1, 1e-3)  # what is darker has no colour, and is not bright either
+    not_snow = ramp(snow_index(s1, s5), 0.88 * lit, 0.72 * lit)
     bright = np.minimum(ramp(s1, 0.25, 0.35), not_snow)
     support = np.minimum(bright, ramp(s9, 293.0, 287.0))
     return np.where(glint, np.float32(0), support)

@@ -35,7 +35,8 @@ def describe_product(path: str | Path) -> dict[str, Any]:
     dict
         Name, time, orbit, size, bands, shares of valid, day, twilight and night pixels, ranges of
         latitude and longitude, and the share of cloud by each operational test, of the pixels
-        where that is known; which files its manifest lists and it does not hold. Fit for JSON: None stands for what is not known.
+        where that is known, and the files that its manifest lists and it does not hold. Fit for
+        JSON: None stands for what is not known.
 
     Raises
     ------
@@ -44,11 +45,13 @@ def describe_product(path: str | Path) -> dict[str, Any]:
     """
     scene = open_scene(path)
     present = bands_present(scene)
-    name = parse_product_name(path)
+    product = None if is_scene_in_one_file(path) else open_product(path)
+    full_name = product.name if product else product_folder_name(path)
+    name = parse_product_name(full_name)
     valid = valid_pixels(scene)
     rows, columns = valid.shape
     return {
-        "name": product_folder_name(path),
+        "name": full_name,
         "platform": scene.attrs.get("platform"),
         "start_time": scene.attrs.get("start_time"),
         "stop_time": _iso(name),
@@ -65,7 +68,7 @@ def describe_product(path: str | Path) -> dict[str, Any]:
         "illumination": _illumination(scene, valid),
         **_extent(scene, valid),
         "operational_cloud": _operational_cloud(scene, valid),
-        "files_absent": None if is_scene_in_one_file(path) else absent_files(open_product(path)),
+        "files_absent": absent_files(product) if product else None,
     }
 
 

@@ -245,6 +245,7 @@ class RemoteZip:
         except (OSError, ValueError) as error:
             if isinstance(error, FileNotFoundError | PermissionError):
                 raise
-            logger.info("%s is fetched whole: its server cannot give parts.", self.path)
+            shown = without_secrets(self.path)
+            logger.info("%s is fetched whole: its server cannot give parts.", shown)
             return io.BytesIO(self.filesystem.cat_file(self.path))
         return file

@@ -174,6 +174,8 @@ def _scene_attributes(reader: SceneReader) -> dict[str, Any]:
         "grid": options.grid,
         "stripe": options.stripe,
         "regrid": options.regrid,
+        "start_offset": reader.grid.start_offset,
+        "track_offset": reader.grid.track_offset,
         "source": reader.product.name,
     }
     if reader.name is None:
