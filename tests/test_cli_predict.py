@@ -23,6 +23,8 @@ app.command()(info)
 runner = CliRunner()
 
 STEM = NAME.removesuffix(".SEN3")
+TIE_LONGITUDE = np.array([20.0, 20.15, 20.3, 20.45])  # 16 km near the equator
+TIE_LATITUDE = np.array([[10.0], [9.99], [9.98], [9.97]])
 STEM_005 = NAME_005.removesuffix(".SEN3")
 
 
@@ -78,6 +80,42 @@ def test_one_product_to_a_file_and_a_picture(tmp_path: Path, asked: dict[str, An
         "precision": "auto",
         "scenes": 1,
     }
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr", ".tif"])
+def test_the_ending_chooses_the_format(tmp_path: Path, suffix: str) -> None:
+    if suffix != ".nc":
+        pytest.importorskip("zarr" if suffix == ".zarr" else "rasterio")
+        pytest.importorskip("pyresample")
+    pytest.importorskip("pystac")
+    product = write_product(
+        tmp_path, bands=THERMAL, tie_longitude=TIE_LONGITUDE, tie_latitude=TIE_LATITUDE
+    )
+
+    for more in ([], ["--overwrite"]):
+        result = run("predict", product, "-o", f"mask{suffix}", "--stac", *more)
+
+        assert result.exit_code == 0, result.output
+        assert result.stdout.endswith(f"written: mask{suffix}, mask.json\n")
+        assert Path(f"mask{suffix}").exists()
+        item = json.loads(Path("mask.json").read_text())
+        assert item["properties"]["eo:cloud_cover"] == 49.58  # 59 of 119
+        assert item["assets"]["mask"]["href"] == f"./mask{suffix}"
+    assert run("predict", product, "-o", f"mask{suffix}").exit_code == 2  # kept
+
+
+def test_format_of_masks_in_a_folder(tmp_path: Path) -> None:
+    pytest.importorskip("zarr")
+    product = write_product(tmp_path, bands=THERMAL)
+
+    assert run("predict", product, "-o", "out", "--format", "zarr").exit_code == 0
+
+    mask = read_mask(f"out/{STEM}_cloudmask-cold.zarr")
+    # Row 0, with 29 valid pixels, is cloud to the product's own tests; row 1, with 30, also to
+    # this detector.
+    assert int((mask["esa_summary_cloud"] == 1).sum()) == 29
+    assert int((mask["agreement"] == 1).sum()) == 29
+    assert int((mask["agreement"] == 2).sum()) == 30
 
 
 def test_options_reach_the_detector(tmp_path: Path, asked: dict[str, Any]) -> None:
@@ -178,9 +216,14 @@ def test_a_pattern_without_a_match_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-o", "mask.nc"], "mask.nc is one file, and there are several products"),
+        (["-o", "mask.nc"], "mask.nc is one file, and there are several inputs"),
         (["-o", "out", "--quicklook", "a.png"], "a.png is one file"),
-        (["-o", "mask.tif"], "give a name that ends in .nc"),
+        (["-o", "mask.png"], "give a name that ends in .nc, .zarr or .tif"),
+        (["-o", "mask.nc", "--format", "tif"], "give a name that ends in .tif"),
+        (["-o", "mask.zarr"], "mask.zarr is one file"),
+        (["--format", "hdf"], "Unknown format 'hdf': expected nc, zarr or tif"),
+        (["--map-grid", "mercator"], "Unknown map grid 'mercator': expected auto, latlon"),
+        (["-o", "out", "--quicklook", "a.jpg"], "give a name that ends in .png"),
     ],
 )
 def test_outputs_that_do_not_fit_are_refused(
@@ -261,3 +304,59 @@ def test_a_pattern_that_cannot_be_is_named(pattern: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "glob", refuse)
     with pytest.raises(InputError, match=r"Invalid pattern.*\*\*/\*\.hdf"):
         expand_inputs([pattern])
+
+
+def test_both_views_have_masks_of_their_own(tmp_path: Path) -> None:
+    product = write_product(tmp_path, oblique=True)
+
+    result = run("predict", product, "--view", "both", "-o", "mask.nc", "--quicklook", "q.png")
+
+    assert result.exit_code == 0, result.output
+    assert "% cloud nadir" in result.stdout
+    assert "% cloud oblique" in result.stdout
+    assert "where both views see: " in result.stdout
+    nadir, oblique = read_mask("mask.nc"), read_mask("mask_oblique.nc")
+    assert (nadir.attrs["view"], oblique.attrs["view"]) == ("nadir", "oblique")
+    assert nadir.sizes["columns"] > oblique.sizes["columns"]
+    assert set(np.unique(nadir["cloud_by_view"])) <= {0, 1, 2, 3, 255}
+    assert "cloud_by_view" not in oblique
+    assert Path("q_oblique.png").exists()
+
+
+def test_files_in_a_folder_tell_view_and_grid(tmp_path: Path) -> None:
+    product = write_product(tmp_path, oblique=True)
+
+    result = run("predict", product, "--view", "both", "--grid", "500m", "-o", "masks")
+
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in Path("masks").iterdir()) == [
+        f"{STEM}_cloudmask-cold_500m.nc",
+        f"{STEM}_cloudmask-cold_oblique_500m.nc",
+    ]
+    mask = read_mask(f"masks/{STEM}_cloudmask-cold_500m.nc")
+    assert mask.sizes == {"rows": 8, "columns": 64}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--view", "up"], "Unknown view 'up': expected nadir, oblique or both"),
+        (["--grid", "2km"], "Unknown grid '2km': expected 1km or 500m"),
+        (["--regrid", "cubic"], "Unknown regrid 'cubic': expected mean or collocated"),
+        (["--radiometry", "raw"], "Unknown radiometry 'raw': expected as_distributed or adjusted"),
+    ],
+)
+def test_ways_of_reading_that_do_not_exist(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    result = run("predict", write_product(tmp_path), *arguments)
+
+    assert isinstance(result.exception, InputError)
+    assert message in str(result.exception)
+
+
+def test_a_view_that_is_not_there_is_named(tmp_path: Path) -> None:
+    result = run("predict", write_product(tmp_path), "--view", "oblique")
+
+    assert result.exit_code == 2
+    assert "holds no band of the oblique view" in result.stderr

@@ -6,6 +6,7 @@ import xarray as xr
 
 from slstr_cloudmask.detectors import get_detector
 from slstr_cloudmask.io import open_scene
+from slstr_cloudmask.operational import carry
 from slstr_cloudmask.scene import check_scene
 
 
@@ -38,7 +39,8 @@ def predict(
     Returns
     -------
     xarray.Dataset
-        ``cloud_probability``, ``cloud_mask`` (0 clear, 1 cloud, 255 unknown) and ``regime``.
+        ``cloud_probability``, ``cloud_mask`` (0 clear, 1 cloud, 255 unknown), ``regime``, and the
+        product's own masks by name with their ``agreement``, as `slstr_cloudmask.operational`.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def predict(
     if isinstance(scene, xr.Dataset):
         check_scene(scene)
     else:
-        scene = open_scene(Path(scene))
+        scene = open_scene(scene)
     chosen = get_detector(
         detector,
         model=None if model is None else Path(model),
@@ -56,4 +58,4 @@ def predict(
         device=device,
         precision=precision,
     )
-    return chosen.predict(scene)
+    return carry(chosen.predict(scene), scene)

@@ -45,7 +45,7 @@ def check_contents(folder: Path, known: Collection[str]) -> None:
         )
 
 
-def _check_same_kind(temporary: Path, path: Path) -> None:
+def _check_same_kind(temporary: Path, path: Path, may_hold: Collection[str]) -> None:
     """Refuse to replace a folder by a file, a file by a folder, or a folder of other things."""
     if not path.exists():
         return
@@ -53,11 +53,13 @@ def _check_same_kind(temporary: Path, path: Path) -> None:
         found = "a folder" if path.is_dir() else "a file"
         raise OutputExistsError(f"{path} is {found}, and is not replaced. Choose another name.")
     if path.is_dir():
-        check_contents(path, {entry.name for entry in temporary.iterdir()})
+        check_contents(path, {entry.name for entry in temporary.iterdir()}.union(may_hold))
 
 
 @contextmanager
-def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def replacing(
+    path: Path, *, overwrite: bool = False, may_hold: Collection[str] = ()
+) -> Iterator[Path]:
     """Give a temporary path that becomes ``path`` when the block ends well.
 
     Parameters
@@ -66,6 +68,8 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         Final file or folder; its parent is made where needed.
     overwrite
         Replace what is there.
+    may_hold
+        What else a folder that is replaced may hold, besides what is written.
 
     Raises
     ------
@@ -84,7 +88,7 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         # Another name, so that what a killed process leaves is never taken for the real thing.
         temporary = scratch / f"new{path.suffix}"
         yield temporary
-        _move(temporary, path)
+        _move(temporary, path, may_hold)
     except OSError as error:
         if isinstance(error, CloudMaskError):
             raise
@@ -107,9 +111,9 @@ def write_bytes(path: Path, content: bytes | memoryview, *, overwrite: bool = Fa
         temporary.write_bytes(content)
 
 
-def _move(temporary: Path, path: Path) -> None:
+def _move(temporary: Path, path: Path, may_hold: Collection[str]) -> None:
     """Give ``temporary`` its final name; an old folder steps aside first."""
-    _check_same_kind(temporary, path)
+    _check_same_kind(temporary, path, may_hold)
     aside = temporary.with_name(f"{temporary.name}.old")
     if path.is_dir():
         path.rename(aside)

@@ -55,7 +55,13 @@ def build_mask(
     mask = xr.Dataset(
         {
             "cloud_probability": xr.Variable(
-                DIMS, values, {"long_name": "probability of cloud", "units": "1"}
+                DIMS,
+                values,
+                {
+                    "long_name": "probability of cloud",
+                    "units": "1",
+                    "valid_range": np.array([0, 1], np.float32),
+                },
             ),
             "cloud_mask": value_flag_variable(
                 cloud, {"clear": 0, "cloud": 1}, long_name="cloud mask"
@@ -67,7 +73,9 @@ def build_mask(
             ),
         },
         coords={
-            name: scene[name].variable for name in ("latitude", "longitude") if name in scene.coords
+            name: scene[name].variable.compute()
+            for name in ("latitude", "longitude")
+            if name in scene.coords
         },
     )
     mask["cloud_mask"].attrs["standard_name"] = "cloud_binary_mask"
@@ -78,11 +86,12 @@ def build_mask(
 
 def _mask_attributes(scene: xr.Dataset, threshold: float, detector: str) -> dict[str, Any]:
     written = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    made = f"{written} slstr-cloudmask {__version__}: cloud mask by {detector}"
     return {
         **scene.attrs,
-        "Conventions": "CF-1.8",
+        "Conventions": "CF-1.11",
         "title": "Cloud mask of a Sentinel-3 SLSTR scene",
-        "history": f"{written} slstr-cloudmask {__version__}",
+        "history": "\n".join(filter(None, [scene.attrs.get("history"), made])),
         "detector": detector,
         "detector_version": __version__,
         "threshold": float(threshold),

@@ -113,7 +113,8 @@ class SlstrAccessor:
         OutputExistsError
             ``path`` exists and ``overwrite`` is false.
         """
-        from slstr_cloudmask.report.quicklook import quicklook_figure, save_figure
+        from slstr_cloudmask.report.drawing import save_figure
+        from slstr_cloudmask.report.quicklook import quicklook_figure
 
         figure = quicklook_figure(self._scene, mask, panels=panels)
         if path is not None:

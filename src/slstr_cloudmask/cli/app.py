@@ -16,10 +16,12 @@ from rich.markup import escape
 
 from slstr_cloudmask import __version__
 from slstr_cloudmask.cli.benchmark import benchmark, report
+from slstr_cloudmask.cli.compare import compare
 from slstr_cloudmask.cli.demo import demo
 from slstr_cloudmask.cli.gallery import gallery
 from slstr_cloudmask.cli.info import info
 from slstr_cloudmask.cli.predict import predict
+from slstr_cloudmask.cli.quicklook import quicklook
 from slstr_cloudmask.cli.simulate import simulate
 from slstr_cloudmask.cli.simulate_check import simulate_check
 from slstr_cloudmask.cli.train import evaluate, train
@@ -38,6 +40,8 @@ app = typer.Typer(
 for command in (
     predict,
     info,
+    quicklook,
+    compare,
     simulate,
     simulate_check,
     gallery,

@@ -11,3 +11,11 @@ PrecisionOption = Annotated[
     str, typer.Option(help="auto, fp32 or bf16; auto takes bf16 where the hardware multiplies it.")
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+ViewOption = Annotated[str, typer.Option(help="nadir or oblique; both are in a .SEN3 product.")]
+GridOption = Annotated[
+    str, typer.Option(help="1km, the thermal bands' own, or 500m, the reflective bands' own.")
+]
+RadiometryOption = Annotated[
+    str | None,
+    typer.Option(help="as_distributed or adjusted. [default: what the product holds]"),
+]

@@ -1,34 +1,48 @@
 """``cloudmask predict``: products in, masks out."""
 
-import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slstr_cloudmask.cli.options import DeviceOption, OverwriteOption, PrecisionOption
+from slstr_cloudmask.cli.options import (
+    DeviceOption,
+    GridOption,
+    OverwriteOption,
+    PrecisionOption,
+    RadiometryOption,
+)
 
 if TYPE_CHECKING:
-    from slstr_cloudmask.detectors import Detector
-
-# Outputs that end like this are meant as files, others as folders.
-FILE_SUFFIX = re.compile(r"\.(nc4?|h5|hdf5?|tiff?|zarr|zip|png|jpe?g|pdf|svg|webp)", re.IGNORECASE)
+    from slstr_cloudmask.cli.inputs import Input
 
 
 def predict(
     products: Annotated[
         list[str],
         typer.Argument(
-            metavar="PRODUCT...", help="Products (.SEN3), scenes (.hdf, .nc), or patterns."
+            metavar="PRODUCT...",
+            help="Products (.SEN3, .zip, or a URL of these), scenes (.hdf, .nc), or patterns.",
         ),
     ],
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="A file (.nc) for one product, else a folder. [default: here]"
+            "--output",
+            "-o",
+            help="A file (.nc, .zarr, .tif) for one product, else a folder. [default: here]",
         ),
     ] = None,
+    mask_format: Annotated[
+        str | None,
+        typer.Option("--format", help="Masks in a folder: nc, zarr or tif. [default: nc]"),
+    ] = None,
+    map_grid: Annotated[
+        str, typer.Option(help="Map of a .tif: auto, latlon, utm or polar.")
+    ] = "auto",
+    stac: Annotated[
+        bool, typer.Option("--stac", help="Write a STAC item (.json) beside each mask.")
+    ] = False,
     quicklook: Annotated[
         Path | None,
         typer.Option(help="A picture (.png) for one product, or a folder for pictures."),
@@ -40,35 +54,59 @@ def predict(
     threshold: Annotated[
         str, typer.Option(help="Cloud from this probability: a number, or a name.")
     ] = "balanced",
+    view: Annotated[
+        str, typer.Option(help="nadir, oblique, or both, each with a mask of its own.")
+    ] = "nadir",
+    grid: GridOption = "1km",
+    regrid: Annotated[
+        str,
+        typer.Option(
+            help="Bands onto the other grid: mean (of 2x2 pixels), or collocated (the nearest "
+            "measurements on the ground; slower)."
+        ),
+    ] = "mean",
+    radiometry: RadiometryOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Refuse a product that is not as its manifest says.")
+    ] = False,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Find the cloud in products, and write a mask for each.
 
+    **cloudmask predict PRODUCT.SEN3 -o mask.nc --quicklook mask.png**
+
+    **cloudmask predict PRODUCT.SEN3 --view both --format tif --stac -o masks/**
+
     Prints one line for each product. A product that fails is one line on stderr, and the others
     go on: exit code 1 then, 2 if all fail.
     """
-    from slstr_cloudmask.cli.inputs import Outcome, expand_inputs
+    from slstr_cloudmask.cli.inputs import Input, Outcome, expand_products
+    from slstr_cloudmask.cli.predict_job import Reading, Writing, plan_jobs
     from slstr_cloudmask.detectors import get_detector
     from slstr_cloudmask.errors import CloudMaskError
 
-    paths = expand_inputs(products)
+    paths = expand_products(products)
     made = get_detector(
         detector, model=model, threshold=threshold, device=device, precision=precision
     )
-    jobs = _plan(paths, output, quicklook, made.name)
-    outcome: Outcome[str] = Outcome()
+    writing = Writing(mask_format, map_grid, stac, overwrite)
+    reading = Reading(view, grid, regrid, radiometry)
+    jobs = plan_jobs(paths, output, quicklook, made.name, reading, writing)
+    outcome: Outcome[Input, str] = Outcome()
     ready = []
     for job in jobs:
         try:
-            job.check(overwrite=overwrite)
+            job.check()
             ready.append(job)
         except CloudMaskError as error:
             outcome.fail(job.product, error)
     for job in ready:
         try:
-            outcome.results[job.product] = job.run(made, overwrite=overwrite)
+            if verify:
+                _verify(job.product)
+            outcome.results[job.product] = job.run(made)
         except CloudMaskError as error:
             outcome.fail(job.product, error)
         else:
@@ -76,86 +114,11 @@ def predict(
     outcome.exit()
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One product, and where its mask and picture go."""
+def _verify(product: "Input") -> None:
+    """Check a product's files, and name on stderr those that are absent."""
+    from slstr_cloudmask.io.product_check import check_product
+    from slstr_cloudmask.io.product_name import product_folder_name
+    from slstr_cloudmask.io.product_store import open_product
 
-    product: Path
-    mask: Path
-    picture: Path | None
-
-    def check(self, *, overwrite: bool) -> None:
-        """Refuse what cannot end well before any work is done."""
-        from slstr_cloudmask.atomic import check_output
-        from slstr_cloudmask.errors import MissingFileError
-
-        if not self.product.exists():
-            raise MissingFileError(f"There is no product at {self.product}.")
-        for path in filter(None, (self.mask, self.picture)):
-            check_output(path, overwrite=overwrite)
-
-    def run(self, detector: "Detector", *, overwrite: bool) -> str:
-        """Mask the product, write what was asked for, and say so in one line."""
-        from slstr_cloudmask.io import open_scene
-        from slstr_cloudmask.io.mask_file import write_mask
-        from slstr_cloudmask.mask import cloud_fraction
-        from slstr_cloudmask.scene import bands_missing
-
-        scene = open_scene(self.product)
-        mask = detector.predict(scene)
-        write_mask(mask, self.mask, overwrite=overwrite)
-        written = str(self.mask)
-        if self.picture is not None:
-            from slstr_cloudmask.report.quicklook import draw_quicklook
-
-            draw_quicklook(scene, mask, self.picture, overwrite=overwrite)
-            written += f", {self.picture}"
-        fraction = cloud_fraction(mask)
-        cloud = "no valid pixel" if fraction != fraction else f"{fraction:.1%} cloud"
-        missing = " ".join(bands_missing(scene)) or "none"
-        return f"{self.product.name}: {cloud}, bands missing: {missing}, written: {written}"
-
-
-def _plan(
-    products: list[Path], output: Path | None, quicklook: Path | None, detector: str
-) -> list[Job]:
-    """Say where everything goes.
-
-    Raises
-    ------
-    InputError
-        One file was named for several products, or two products would share one.
-    """
-    from slstr_cloudmask.errors import InputError
-    from slstr_cloudmask.io.product_name import product_stem
-
-    jobs: dict[Path, Job] = {}
-    for product in products:
-        name = f"{product_stem(product)}_cloudmask-{detector}"
-        mask = _place(output or Path(), f"{name}.nc", several=len(products) > 1)
-        picture = None
-        if quicklook is not None:
-            picture = _place(quicklook, f"{name}.png", several=len(products) > 1)
-        if mask in jobs:
-            raise InputError(
-                f"{jobs[mask].product} and {product} would both be written to {mask}. "
-                "Run them one at a time, with outputs in different folders."
-            )
-        jobs[mask] = Job(product, mask, picture)
-    return list(jobs.values())
-
-
-def _place(wanted: Path, name: str, *, several: bool) -> Path:
-    """Take ``wanted`` as a file where it ends as one, otherwise as the folder for ``name``."""
-    from slstr_cloudmask.errors import InputError
-
-    suffix = Path(name).suffix
-    if wanted.is_dir() or not FILE_SUFFIX.fullmatch(wanted.suffix):
-        return wanted / name
-    if wanted.suffix.lower() != suffix:
-        raise InputError(f"{wanted} would be a {suffix} file: give a name that ends in {suffix}.")
-    if several:
-        raise InputError(
-            f"{wanted} is one file, and there are several products: give a folder instead."
-        )
-    return wanted
+    if absent := check_product(open_product(product)):
+        typer.echo(f"{product_folder_name(product)}: absent: {', '.join(absent)}", err=True)

@@ -1,13 +1,13 @@
-"""A Mask as a NetCDF file that xarray, GDAL, SNAP and satpy open.
+"""A Mask as a NetCDF file that xarray, GDAL and satpy open, and reading it again.
 
     write_mask(mask, Path("scene_cloudmask-thresholds.nc"))
     mask = read_mask("scene_cloudmask-thresholds.nc")
 
-The file follows CF-1.8: flags of one byte with ``flag_values`` and ``flag_meanings``, 255 where
-unknown, and 2-D latitude and longitude named by every variable's ``coordinates`` attribute.
+The file follows CF-1.11: flags of one byte with ``flag_values`` and ``flag_meanings``, 255 where
+unknown, 2-D latitude and longitude named by every variable's ``coordinates`` attribute, and the
+time as a scalar coordinate. `read_mask` reads Zarr stores of `slstr_cloudmask.io.mask_zarr` too.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ import numpy as np
 import xarray as xr
 
 from slstr_cloudmask.atomic import check_output, write_bytes
-from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
+from slstr_cloudmask.errors import BrokenFileError, MissingFileError
+from slstr_cloudmask.io.mask_attributes import VARIABLES, check_mask, described, undescribed
 
-VARIABLES = ("cloud_probability", "cloud_mask", "regime")
 COMPRESSION = {"zlib": True, "complevel": 4, "shuffle": True}
+CHUNK_ROWS = 200  # of a full scene: about a megabyte of numbers
 
 
 def write_mask(mask: xr.Dataset, path: str | Path, overwrite: bool = False) -> None:
@@ -42,71 +43,65 @@ def write_mask(mask: xr.Dataset, path: str | Path, overwrite: bool = False) -> N
     WriteError
         The operating system refused to write.
     """
-    missing = [name for name in VARIABLES if name not in mask]
-    if missing:
-        found = ", ".join(map(str, mask.data_vars)) or "nothing"
-        raise InputError(f"This is no mask: expected {', '.join(VARIABLES)}, found {found}.")
+    check_mask(mask)
     check_output(Path(path), overwrite=overwrite)
-    writable = _writable(mask)
+    writable = described(mask)
     content = writable.to_netcdf(engine="h5netcdf", encoding=_encoding(writable))
     write_bytes(Path(path), content, overwrite=overwrite)
 
 
 def read_mask(path: str | Path) -> xr.Dataset:
-    """Read a Mask that `write_mask` wrote, with the integers and attributes it had.
+    """Read a Mask that was written as NetCDF or Zarr, with the integers and attributes it had.
 
     Raises
     ------
     MissingFileError
-        There is no such file.
+        There is no such file or Zarr store.
     BrokenFileError
         It is truncated, of another format, or holds no mask.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"There is no mask file {path}.")
-    try:
-        # Unmasked, so that flags stay integers with their fill value, 255.
-        with xr.open_dataset(path, engine="h5netcdf", mask_and_scale=False) as stored:
-            mask = stored.load()
-    except (OSError, ValueError) as error:
-        raise BrokenFileError(
-            f"{path} cannot be read: expected a NetCDF-4 file with a cloud mask ({error}). "
-            "Make it again with `cloudmask predict`."
-        ) from error
-    missing = [name for name in VARIABLES if name not in mask]
+    if path.is_dir():
+        from slstr_cloudmask.io.mask_zarr import load_zarr
+
+        stored = load_zarr(path)
+    else:
+        stored = _load_netcdf(path)
+    missing = [name for name in VARIABLES if name not in stored]
     if missing:
         raise BrokenFileError(
             f"{path} holds no {', '.join(missing)}: it is no cloud mask. "
             "Make one with `cloudmask predict`."
         )
-    for variable in mask.variables.values():
-        if np.issubdtype(variable.dtype, np.floating):
-            variable.attrs.pop("_FillValue", None)  # NaN says it already
-    return mask
+    return undescribed(stored)
 
 
-def _writable(mask: xr.Dataset) -> xr.Dataset:
-    """Copy of a Mask with nothing that NetCDF cannot hold, and no encoding of another file."""
-    writable = mask.drop_encoding()
-    writable.attrs = {
-        key: _attribute(value) for key, value in mask.attrs.items() if value is not None
-    }
-    return writable
-
-
-def _attribute(value: Any) -> Any:
-    if isinstance(value, bool | dict | list | tuple):
-        return json.dumps(value)
-    if isinstance(value, Path):
-        return str(value)
-    return value
+def _load_netcdf(path: Path) -> xr.Dataset:
+    if not path.is_file():
+        raise MissingFileError(f"There is no mask file {path}.")
+    try:
+        # Unmasked, so that flags stay integers with their fill value, 255.
+        with xr.open_dataset(
+            path, engine="h5netcdf", mask_and_scale=False, decode_times=False
+        ) as stored:
+            return stored.load()
+    except (OSError, ValueError) as error:
+        raise BrokenFileError(
+            f"{path} cannot be read: expected a NetCDF-4 file with a cloud mask ({error}). "
+            "Make it again with `cloudmask predict`."
+        ) from error
 
 
 def _encoding(mask: xr.Dataset) -> dict[str, dict[str, Any]]:
     encoding: dict[str, dict[str, Any]] = {}
     for name, variable in mask.variables.items():
-        encoding[str(name)] = dict(COMPRESSION)
+        layout: dict[str, Any] = {}
+        if variable.ndim == 2 and variable.size:
+            rows, columns = variable.shape
+            layout = COMPRESSION | {"chunksizes": (min(rows, CHUNK_ROWS), columns)}
         if np.issubdtype(variable.dtype, np.floating):
-            encoding[str(name)]["_FillValue"] = variable.dtype.type(np.nan)
+            # CF: a coordinate of time has no missing values.
+            on_grid = variable.ndim == 2
+            layout["_FillValue"] = variable.dtype.type(np.nan) if on_grid else None
+        encoding[str(name)] = layout
     return encoding

@@ -1,6 +1,7 @@
 """A Scene as a picture.
 
     rgb = composite(scene)      # uint8 (rows, columns, 3)
+    rgb = composite(scene, NATURAL_COLOUR)
 
 By day false colour: 1.6 um, 0.87 um and 0.55 um as red, green and blue, in which cloud of water
 is white, ice and snow are cyan, vegetation is green and the sea is black. Where the Sun is down,
@@ -18,7 +19,9 @@ Rgb = npt.NDArray[np.uint8]
 
 NO_DATA_RGB = (140, 128, 115)  # a warm grey, which no temperature has
 # Red, green and blue; the first set of which the scene holds all three is used.
-COLOUR_BANDS = (("S5", "S3", "S1"), ("S3", "S2", "S1"))
+NATURAL_COLOUR = ("S3", "S2", "S1")
+FALSE_COLOUR = ("S5", "S3", "S1")
+COLOUR_BANDS = (FALSE_COLOUR, NATURAL_COLOUR)
 THERMAL_BANDS = ("S8", "S9", "S7")  # the first of these that the scene holds
 GAMMA = 1.8  # brightens what is between dark sea and bright cloud
 THERMAL_GAMMA = 1.3  # and between warm ground and cold cloud
@@ -29,13 +32,15 @@ MAX_HAZE_REFLECTANCE = 0.1  # taken off as the light of the air; what is brighte
 SAMPLE_SIZE = 200_000  # pixels that percentiles are taken from
 
 
-def composite(scene: xr.Dataset) -> Rgb:
+def composite(scene: xr.Dataset, names: tuple[str, str, str] | None = None) -> Rgb:
     """Draw a scene.
 
     Parameters
     ----------
     scene
         A Scene.
+    names
+        Bands of red, green and blue; by default those of `colour_bands`.
 
     Returns
     -------
@@ -48,7 +53,7 @@ def composite(scene: xr.Dataset) -> Rgb:
     thermal = next((name for name in THERMAL_BANDS if name in scene), None)
     if thermal is not None:
         _paint(rgb, _thermal(scene[thermal].values), valid_pixels(scene))
-    names = colour_bands(scene)
+    names = names or colour_bands(scene)
     if names is not None:
         day = regime(scene) == Regime.DAY
         _paint(rgb, _false_colour(scene, names, day), day)
@@ -96,14 +101,14 @@ def _paint(rgb: Rgb, picture: FloatArray, where: BoolArray) -> None:
 
 
 def _thermal(bt_kelvin: FloatArray) -> FloatArray:
-    low, high = _limits(bt_kelvin, MIN_SPAN_KELVIN)
+    low, high = stretch_limits(bt_kelvin, MIN_SPAN_KELVIN)
     grey = 1 - np.clip((bt_kelvin - low) / (high - low), 0, 1)
     return np.repeat(grey[..., np.newaxis] ** (1 / THERMAL_GAMMA), 3, axis=-1)
 
 
 def _false_colour(scene: xr.Dataset, names: tuple[str, str, str], day: BoolArray) -> FloatArray:
     bands = [scene[name].values for name in names]
-    limits = [_limits(band[day], MIN_SPAN_REFLECTANCE) for band in bands]
+    limits = [stretch_limits(band[day], MIN_SPAN_REFLECTANCE) for band in bands]
     # One upper limit for all three keeps white cloud white; the lower ones take off the haze,
     # which is blue.
     high = max(limit[1] for limit in limits)
@@ -118,8 +123,8 @@ def _stretch(reflectance: FloatArray, low: float, high: float) -> FloatArray:
     return np.asarray(np.clip((reflectance - low) / (high - low), 0, 1) ** (1 / GAMMA))
 
 
-def _limits(values: FloatArray, min_span: float) -> tuple[float, float]:
-    """Percentiles of the finite values, at least ``min_span`` apart."""
+def stretch_limits(values: FloatArray, min_span: float) -> tuple[float, float]:
+    """Percentiles 1 and 99 of the finite values, at least ``min_span`` apart, in their unit."""
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         return 0.0, min_span

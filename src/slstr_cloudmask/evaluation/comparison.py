@@ -1,0 +1,200 @@
+"""Two masks of one scene compared: who finds cloud where, by illumination and by surface.
+
+    rows = compare_masks({"ours": ours, "esa_summary_cloud": theirs}, scene_strata(scene))
+
+A comparison of two masks is their agreement, which is no accuracy: only one with ``truth`` is
+that. Counts are those of `Counts`, the second mask in the place of the label, and add over scenes.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from slstr_cloudmask.errors import InputError
+from slstr_cloudmask.evaluation.counts import Counts
+from slstr_cloudmask.flags import UNKNOWN, BoolArray, decode_flag, flag_masks
+from slstr_cloudmask.scene import Regime, regime
+
+TRUTH = "truth"
+EVERYTHING = ("all", "all")
+# By the meanings of the flag `confidence`; inland water is land, too, where the product says so.
+SURFACE_FLAGS = {
+    "land": "land",
+    "ocean": "ocean",
+    "inland water": "inland_water",
+    "coast": "coastline",
+    "snow or ice": "snow",
+    "sun glint": "sun_glint",
+}
+# By the meanings of the simulator's `surface_kind`, where a scene has it.
+SURFACE_KINDS = {
+    "land": ("forest", "grass", "shrub", "desert"),
+    "ocean": ("ocean",),
+    "inland water": ("inland_water",),
+    "snow or ice": ("old_snow", "fresh_snow", "sea_ice", "thin_ice"),
+}
+
+Stratum = tuple[str, str]  # what it is by, and its name: ("surface", "ocean")
+Flag = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two masks on the pixels of one stratum that both know.
+
+    Attributes
+    ----------
+    first, second
+        Names of the masks; ``truth``, if it is one of them, is the second.
+    by, stratum
+        ``all``, ``regime`` or ``surface``, and which of them.
+    counts
+        With the first as the mask and the second as the label.
+    """
+
+    first: str
+    second: str
+    by: str
+    stratum: str
+    counts: Counts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the confusion by its names; scores only where the second is the truth."""
+        counts = self.counts
+        known = counts.total > 0
+        row: dict[str, Any] = {
+            "first": self.first,
+            "second": self.second,
+            "by": self.by,
+            "stratum": self.stratum,
+            "pixels": counts.total,
+            "both_clear": counts.tn,
+            "both_cloud": counts.tp,
+            "only_first": counts.fp,
+            "only_second": counts.fn,
+            "agreement": counts.accuracy if known else None,
+        }
+        if self.second == TRUTH:
+            row["scores"] = counts.scores()
+            row["all_cloud"] = counts.all_cloud().scores()
+            row["all_clear"] = counts.all_clear().scores()
+        return row
+
+
+def compare_masks(
+    masks: Mapping[str, npt.ArrayLike], strata: Mapping[Stratum, BoolArray]
+) -> list[Comparison]:
+    """Compare every two masks, over all pixels and in every stratum.
+
+    Parameters
+    ----------
+    masks
+        At least two, by name: 0 clear, 1 cloud, 255 unknown (rows, columns).
+    strata
+        Where each stratum is, boolean (rows, columns), by `Stratum`.
+
+    Returns
+    -------
+    list of Comparison
+        Pair by pair in the order of ``masks``; over all pixels first, then every stratum in which
+        a pixel is known to both.
+
+    Raises
+    ------
+    InputError
+        There are fewer than two masks, sizes differ, or two masks know no pixel in common.
+    """
+    if len(masks) < 2:
+        raise InputError(
+            f"Two masks or more are compared, and {len(masks) or 'none'} was named: "
+            "name them with commas between, such as ours,summary_cloud."
+        )
+    arrays = {name: np.asarray(values, np.uint8) for name, values in masks.items()}
+    rows: list[Comparison] = []
+    for pair in combinations(arrays, 2):
+        first, second = pair if pair[0] != TRUTH else (pair[1], pair[0])
+        rows += _compared(first, arrays[first], second, arrays[second], strata)
+    return rows
+
+
+def _compared(
+    first: str, one: Flag, second: str, other: Flag, strata: Mapping[Stratum, BoolArray]
+) -> Iterator[Comparison]:
+    if one.shape != other.shape:
+        raise InputError(
+            f"The masks {first!r} and {second!r} have {one.shape} and {other.shape} pixels: "
+            "expected masks of one scene, on the same grid."
+        )
+    known = (one != UNKNOWN) & (other != UNKNOWN)
+    if not known.any():
+        raise InputError(
+            f"The masks {first!r} and {second!r} know no pixel in common: there is nothing to "
+            "compare. Choose other masks, or another product."
+        )
+    yield Comparison(first, second, *EVERYTHING, Counts.of(one == 1, other == 1, known))
+    for (by, name), where in strata.items():
+        counts = Counts.of(one == 1, other == 1, known & where)
+        if counts.total:
+            yield Comparison(first, second, by, name, counts)
+
+
+def scene_strata(scene: xr.Dataset) -> dict[Stratum, BoolArray]:
+    """Where each regime and each surface is.
+
+    Parameters
+    ----------
+    scene
+        A Scene.
+
+    Returns
+    -------
+    dict
+        Boolean arrays (rows, columns) by `Stratum`; what is unknown or nowhere has none.
+    """
+    parts = regime(scene)
+    regimes = {
+        ("regime", item.name.lower()): np.asarray(parts == item) for item in reversed(Regime)
+    }
+    surfaces = {("surface", name): where for name, where in surface_strata(scene).items()}
+    return {stratum: where for stratum, where in (regimes | surfaces).items() if where.any()}
+
+
+def surface_strata(scene: xr.Dataset) -> dict[str, BoolArray]:
+    """Where each kind of surface is, as far as the scene tells.
+
+    By the product's flag ``confidence``; kinds of simulated scenes by ``surface_kind``, which is
+    true. Strata may lie in one another: coast and sun glint in the ocean, snow on land.
+
+    Returns
+    -------
+    dict
+        Boolean arrays (rows, columns) by name.
+    """
+    found: dict[str, BoolArray] = {}
+    if "confidence" in scene:
+        there = flag_masks(scene["confidence"].attrs)
+        found = {
+            name: decode_flag(scene["confidence"], meaning)[0]
+            for name, meaning in SURFACE_FLAGS.items()
+            if meaning in there
+        }
+        if "land" in found and "inland water" in found:
+            # ESA's flag calls lakes land as well.
+            found["land"] = found["land"] & ~found["inland water"]
+    if "surface_kind" in scene:
+        found |= _by_kind(scene["surface_kind"])
+    return found
+
+
+def _by_kind(kind: xr.DataArray) -> dict[str, BoolArray]:
+    meanings = str(kind.attrs["flag_meanings"]).split()
+    numbers = dict(zip(meanings, np.atleast_1d(kind.attrs["flag_values"]), strict=True))
+    return {
+        name: np.isin(kind.values, [numbers[item] for item in kinds if item in numbers])
+        for name, kinds in SURFACE_KINDS.items()
+    }
