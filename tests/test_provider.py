@@ -46,7 +46,8 @@ from slstr_cloudmask.simulate.provider import (
     light_of,
     log_odds,
 )
-from slstr_cloudmask.simulate.scene import Recipe, make_scene
+from slstr_cloudmask.simulate.recipe import Recipe
+from slstr_cloudmask.simulate.scene import make_scene
 from slstr_cloudmask.simulate.stage import Stage
 from slstr_cloudmask.simulate.worlds import World
 from tests.stages import SHAPE, full, geometry_at, stage_of, surface_of

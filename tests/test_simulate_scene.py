@@ -36,7 +36,8 @@ from slstr_cloudmask.simulate.geometry import (
 from slstr_cloudmask.simulate.ground import Ground
 from slstr_cloudmask.simulate.orbit import Overpass
 from slstr_cloudmask.simulate.places import LIKE, benchmark_scenes
-from slstr_cloudmask.simulate.scene import Recipe, make_scene, simulate_scene
+from slstr_cloudmask.simulate.recipe import Recipe
+from slstr_cloudmask.simulate.scene import make_scene, simulate_scene
 from slstr_cloudmask.simulate.staging import draw_window, oblique_stage
 from slstr_cloudmask.simulate.worlds import WORLDS
 from tests.stages import layer_of, stage_of

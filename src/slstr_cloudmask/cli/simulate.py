@@ -29,6 +29,7 @@ class Format(StrEnum):
 
     HDF = "hdf"
     XARRAY = "xarray"
+    SEN3 = "sen3"
 
 
 class WorldName(StrEnum):
@@ -95,7 +96,11 @@ def simulate(
     ] = 0.3,
     output_format: Annotated[
         Format,
-        typer.Option("--format", help="The benchmark's HDF files, or NetCDF with coordinates."),
+        typer.Option(
+            "--format",
+            help="The benchmark's HDF files, NetCDF with coordinates, or products as the ground "
+            "segment makes them: .SEN3 folders with both views, 180 MB each at full size.",
+        ),
     ] = Format.HDF,
     jobs: Annotated[
         int, typer.Option(help="Processes at the same time; up to 1.5 GB each at full size.")

@@ -9,6 +9,7 @@ from slstr_cloudmask.io.benchmark_hdf import BAYES_MASKS
 from slstr_cloudmask.simulate.basic_tests import (
     CLOUD_MASKS,
     CONFIDENCE_MASKS,
+    Flags,
     cloud_flags,
     confidence_flags,
 )
@@ -29,10 +30,7 @@ def provider_labels(
     bayes = np.where(gaps.cosmetic, 0, verdict.bayes).astype(np.uint8)
     bayes[~gaps.seen] = UNKNOWN
     probability = np.where(gaps.seen & ~gaps.cosmetic, verdict.cloud_probability, np.nan)
-    cloud = np.where(gaps.seen, cloud_flags(bands, stage, oblique), 0).astype(np.uint16)
-    copied = gaps.cosmetic[:, 1:]
-    cloud[:, 1:][copied] = cloud[:, :-1][copied]
-    confidence = confidence_flags(cloud, bands, stage, gaps)
+    cloud, confidence = basic_labels(bands, stage, gaps, oblique)
     summary = (confidence & CONFIDENCE_MASKS["summary_cloud"]) != 0
     return {
         "bayes": flag_variable(bayes, BAYES_MASKS, fill=UNKNOWN, long_name="Bayesian cloud flags"),
@@ -45,6 +43,16 @@ def provider_labels(
         ),
         "cloud_probability_provider": _measure(probability, "provider's probability of cloud", "1"),
     }
+
+
+def basic_labels(
+    bands: Bands, stage: Stage, gaps: Gaps, oblique: Oblique | None = None
+) -> tuple[Flags, Flags]:
+    """Make the flags ``cloud`` and ``confidence``; copies take what their neighbour has."""
+    cloud = np.where(gaps.seen, cloud_flags(bands, stage, oblique), 0).astype(np.uint16)
+    copied = gaps.cosmetic[:, 1:]
+    cloud[:, 1:][copied] = cloud[:, :-1][copied]
+    return cloud, confidence_flags(cloud, bands, stage, gaps)
 
 
 def strata(stage: Stage, depth: Field, seen: npt.NDArray[np.bool_]) -> dict[str, xr.Variable]:

@@ -27,12 +27,20 @@ from slstr_cloudmask.io.scene_file import write_scene_file
 from slstr_cloudmask.progress import track
 from slstr_cloudmask.scene import bands_present, label
 from slstr_cloudmask.simulate.plan import DatasetConfig, Plan, plan_dataset
-from slstr_cloudmask.simulate.scene import make_scene
+from slstr_cloudmask.simulate.product_resume import (
+    STATISTICS,
+    is_simulated,
+    kept_statistics,
+    remove_product,
+)
+from slstr_cloudmask.simulate.product_writer import SUFFIX, write_product
+from slstr_cloudmask.simulate.recipe import Recipe
+from slstr_cloudmask.simulate.scene import make_scene, make_views
 from slstr_cloudmask.workers import in_order
 
 SIMULATOR = 2  # goes up whenever the same seed gives other scenes
 MANIFEST = "manifest.json"
-# The centre in a name, SI0 or SI1, marks a file as simulated.
+# The centre in a name, SI0 or SI1, marks a file as simulated; of folders `product_resume` tells.
 _SIMULATED = re.compile(r"_SI[01]_D_NT_004\.(hdf|nc)$")
 
 
@@ -108,14 +116,13 @@ def _check_folder(out: Path, plans: list[Plan], head: dict[str, Any], *, overwri
     """Refuse a folder with other scenes; with ``overwrite``, clear away those of an older run."""
     present = {
         path.relative_to(out).as_posix(): path
-        for pattern in ("S3*.hdf", "S3*.nc")
+        for pattern in ("S3*.hdf", "S3*.nc", f"S3*{SUFFIX}")
         for path in sorted(out.rglob(pattern))
+        if path.parent.suffix != SUFFIX  # S3_radiance_an.nc in a product
     }
     planned = {plan.path for plan in plans}
     strangers = [name for name in present if name not in planned]
-    real = [
-        name for name in strangers if not _SIMULATED.search(name) or not present[name].is_file()
-    ]
+    real = [name for name in strangers if not _is_ours(present[name])]
     manifest = _read_manifest(out)
     if manifest and "simulator" not in manifest:
         real.append(MANIFEST)
@@ -133,10 +140,24 @@ def _check_folder(out: Path, plans: list[Plan], head: dict[str, Any], *, overwri
             "Choose another folder, or pass --overwrite to replace them."
         )
     for path in present.values():
-        try:
-            path.unlink()
-        except OSError as error:
-            raise WriteError(f"Cannot replace {path}: {error.strerror}.") from error
+        _remove(path)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a scene's file or folder was simulated."""
+    if path.suffix == SUFFIX:
+        return is_simulated(path)
+    return path.is_file() and _SIMULATED.search(path.name) is not None
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        remove_product(path)
+        return
+    try:
+        path.unlink()
+    except OSError as error:
+        raise WriteError(f"Cannot replace {path}: {error.strerror}.") from error
 
 
 def _is_same(older: dict[str, Any], head: dict[str, Any]) -> bool:
@@ -147,17 +168,39 @@ def _make(task: tuple[Path, Plan]) -> dict[str, Any]:
     """Make one scene, or keep the whole one that is there; return its line of the manifest."""
     out, plan = task
     path = out / plan.path
-    scene = _kept(path, plan.recipe.size)
-    if scene is None:
-        scene = make_scene(plan.recipe)
-        write = write_scene if path.suffix == ".hdf" else write_scene_file
-        write(path, scene, overwrite=True)
+    make = _product_statistics if path.suffix == SUFFIX else _file_statistics
     return {
         "path": plan.path,
         "seed": plan.recipe.seed,
         "split": plan.split,
         "kind": plan.folder,
         "start": f"{plan.recipe.overpass.start:%Y-%m-%dT%H:%M:%SZ}",
+        **make(path, plan.recipe),
+    }
+
+
+def _file_statistics(path: Path, recipe: Recipe) -> dict[str, Any]:
+    """Make or keep a scene in one file."""
+    scene = _kept(path, recipe.size)
+    if scene is None:
+        scene = make_scene(recipe)
+        write = write_scene if path.suffix == ".hdf" else write_scene_file
+        write(path, scene, overwrite=True)
+    return _statistics(scene)
+
+
+def _product_statistics(path: Path, recipe: Recipe) -> dict[str, Any]:
+    """Make or keep a product, which carries its statistics: packed values have slightly others."""
+    statistics = kept_statistics(path, recipe.size)
+    if statistics is None:
+        views = make_views(recipe)
+        statistics = _statistics(views.nadir.scene)
+        write_product(path, views, notes={STATISTICS: json.dumps(statistics)}, overwrite=True)
+    return statistics
+
+
+def _statistics(scene: xr.Dataset) -> dict[str, Any]:
+    return {
         "cloud_fraction": _fraction(scene, "truth"),
         "provider_fraction": _fraction(scene, "bayes"),
         "means": {name: _mean(scene[name].values) for name in bands_present(scene)},

@@ -42,8 +42,13 @@ _SEA_SPLIT_KELVIN = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The clear scene as forecast, per pixel: temperatures in K, reflectances, kinds of ground."""
+    """The clear scene as forecast, per pixel: temperatures in K, reflectances, kinds of ground.
 
+    ``vapour_mm`` is total column water vapour, kg m-2.
+    """
+
+    skin_kelvin: Field
+    vapour_mm: Field
     s8_kelvin: Field
     split_kelvin: Field  # S8 - S9
     s7_minus_s8_kelvin: Field
@@ -87,6 +92,8 @@ def draw_forecast(canvas: Canvas, stage: Stage, *, error_factor: float = 1.0) ->
     difference += np.float32(error_factor * _DIFFERENCE_ERROR) * _scene_and_patches(canvas)
     s3, s5, spread = _reflectances(canvas, stage, ground, solid, error_factor)
     return Forecast(
+        skin_kelvin=skin,
+        vapour_mm=vapour,
         s8_kelvin=skin - deficits["S8"],
         split_kelvin=split,
         s7_minus_s8_kelvin=difference,

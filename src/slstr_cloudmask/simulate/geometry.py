@@ -136,12 +136,22 @@ def scene_geometry(overpass: Overpass, window: Window, view: str = "nadir") -> G
         )
     row = window.row + _nodes(window.rows)
     column = window.column + _nodes(window.columns)
-    vectors = _directions(overpass, row, column, _VIEWS[view])
+    vectors = _directions(overpass, row, column, view)
     normal, sun, satellite = (
         [_refine(component, window) for component in np.moveaxis(vector, -1, 0)]
         for vector in vectors
     )
     return _angles(normal, sun, satellite, _in_swath(overpass, window, _VIEWS[view]))
+
+
+def seen_after_s(column: npt.ArrayLike, view: str = "nadir") -> Float64:
+    """Say how long after the satellite passed its row a pixel is seen, s; before it where negative.
+
+    ``column`` is of the nadir view's frame, any shape, whatever the view.
+    """
+    scan = _VIEWS[view]
+    across_km = np.clip(np.asarray(column, np.float64) - TRACK_COLUMN, *scan.reach_km)
+    return np.asarray(np.polynomial.polynomial.polyval((across_km / 1000) ** 2, scan.delay_s))
 
 
 def image_position(
@@ -184,16 +194,14 @@ def across_track(up: Float64, left: Float64, column: npt.ArrayLike) -> Float64:
 
 
 def _directions(
-    overpass: Overpass, row: Float64, column: Float64, view: _View
+    overpass: Overpass, row: Float64, column: Float64, view: str
 ) -> tuple[Float64, Float64, Float64]:
     """Point upwards, to the sun, to the satellite: unit vectors (rows, columns, 3)."""
     passed = overpass.frame + row * ROW_SECONDS
     up, _, left = ground_track(passed, overpass.relative_orbit)
     point = across_track(up[:, np.newaxis], left[:, np.newaxis], column)
     normal = geodetic(point)
-    across_km = np.clip(column - TRACK_COLUMN, *view.reach_km)
-    delay = np.polynomial.polynomial.polyval((across_km / 1000) ** 2, view.delay_s)
-    seen = passed[:, np.newaxis] + delay
+    seen = passed[:, np.newaxis] + seen_after_s(column, view)
     satellite, _, _ = ground_track(seen, overpass.relative_orbit)
     ray = satellite * satellite_radius_km(seen)[..., np.newaxis]
     ray -= point * surface_radius_km(point)[..., np.newaxis]

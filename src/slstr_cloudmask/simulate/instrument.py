@@ -24,7 +24,10 @@ from slstr_cloudmask.simulate.radiation import (
 _BLUR_PX = 0.42  # standard deviation of the point spread function
 _SHIFT_PX = 0.5  # the visible grid lies up to this far off the thermal one
 # Noise-equivalent temperature differences at 270 K: Coppo et al. (2010), J. Mod. Opt. 57, 1815.
-_NOISE_KELVIN_AT_270 = {"S7": 0.045, "S8": 0.013, "S9": 0.018}
+NOISE_KELVIN_AT_270 = {"S7": 0.045, "S8": 0.013, "S9": 0.018}
+# The fire channels see what these bands see, do not saturate, and have as many times their noise:
+# black-body noise in the quality files of a product of August 2021.
+FIRE_TWINS = {"F1": ("S7", 24.0), "F2": ("S8", 2.0)}
 # Signal-to-noise ratio in bright scenes, and a floor in reflectance at an overhead sun: same.
 _SIGNAL_TO_NOISE, _DARK_NOISE = 250.0, 0.0006
 S7_SATURATES_KELVIN = 312.0
@@ -98,6 +101,14 @@ def measured(
     return result
 
 
+def measured_fire(rng: np.random.Generator, bands: Bands, *, noise_factor: float = 1.0) -> Bands:
+    """Measure the fire channels F1 and F2, from ``S7`` and ``S8`` without noise; as `measured`."""
+    return {
+        name: _measured_kelvin(rng, twin, bands[twin], noise_factor * factor, saturates=False)
+        for name, (twin, factor) in FIRE_TWINS.items()
+    }
+
+
 def fill_gaps(bands: Bands, gaps: Gaps) -> Bands:
     """Copy pixels into gaps, and leave NaN where nothing was seen."""
     result = {}
@@ -134,16 +145,21 @@ def _kernel(shift_px: float) -> npt.NDArray[np.float64]:
 
 
 def _measured_kelvin(
-    rng: np.random.Generator, name: str, kelvin: Field, noise_factor: float
+    rng: np.random.Generator,
+    name: str,
+    kelvin: Field,
+    noise_factor: float,
+    *,
+    saturates: bool = True,
 ) -> Field:
     """Add noise that is constant in radiance, so that it grows where it is cold."""
     wavelength_um = THERMAL_WAVELENGTH_UM[name]
     step = planck_radiance(wavelength_um, np.array([270.0, 271.0], np.float64))
-    noise = np.float32(noise_factor * _NOISE_KELVIN_AT_270[name] * (step[1] - step[0]))
+    noise = np.float32(noise_factor * NOISE_KELVIN_AT_270[name] * (step[1] - step[0]))
     floor = planck_radiance(wavelength_um, np.array(_COLDEST_KELVIN)).astype(np.float32)
     radiance = blurred(planck_radiance(wavelength_um, kelvin).astype(np.float32))
     radiance += noise * rng.standard_normal(kelvin.shape, np.float32)
     result = brightness_temperature(wavelength_um, np.maximum(radiance, floor))
-    if name == "S7":
+    if name == "S7" and saturates:
         result = np.minimum(result, S7_SATURATES_KELVIN)
     return np.asarray(np.rint(result / BT_STEP_KELVIN) * BT_STEP_KELVIN, np.float32)

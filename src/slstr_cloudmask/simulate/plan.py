@@ -11,13 +11,13 @@ import numpy as np
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.simulate.orbit import product_name
 from slstr_cloudmask.simulate.places import LIKE, draw_overpass
-from slstr_cloudmask.simulate.scene import CLOUD_OPTICAL_DEPTH, Recipe, check_recipe
+from slstr_cloudmask.simulate.recipe import CLOUD_OPTICAL_DEPTH, Recipe, check_recipe
 from slstr_cloudmask.simulate.staging import FULL_SIZE
 from slstr_cloudmask.simulate.worlds import find_world
 
 TRAINING, TESTING = "one-day", "ssts"
 TEST_SHARE = 0.2
-FORMATS = {"hdf": ".hdf", "xarray": ".nc"}
+FORMATS = {"hdf": ".hdf", "xarray": ".nc", "sen3": ".SEN3"}
 # Test scenes take the hundred real overpasses of the benchmark's test set; training scenes others.
 _REAL_OVERPASSES = 100
 
@@ -29,7 +29,8 @@ class DatasetConfig:
     ``scenes`` counts training and testing together; without ``test_scenes`` a fifth is for
     testing. ``like`` is any of `places.LIKE`, ``world`` of `worlds.WORLDS`; ``daytime`` asks for
     day or night alone, ``day`` for one day of a year. ``cloud_optical_depth`` is where truth
-    begins. ``format`` is ``hdf``, the benchmark's files, or ``xarray``, one NetCDF file a scene.
+    begins. ``format`` is ``hdf``, the benchmark's files, ``xarray``, one NetCDF file a scene, or
+    ``sen3``, a product's folder a scene, with both views.
     """
 
     scenes: int = 20

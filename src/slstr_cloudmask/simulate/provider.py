@@ -41,10 +41,14 @@ _SECOND_VIEW_WEIGHT = np.float32(0.5)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the provider says, per pixel: bits of `BAYES_MASKS`, and P(cloud) in the nadir view."""
+    """What the provider says, per pixel: bits of `BAYES_MASKS`, and P(cloud) in the nadir view.
+
+    And what it believed of the clear scene.
+    """
 
     bayes: npt.NDArray[np.uint8]
     cloud_probability: Field
+    forecast: Forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ def judge(
             BAYES_MASKS["single_low"] | BAYES_MASKS["single_moderate"]
         )
     probability = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
-    return Verdict(bayes, probability.astype(np.float32))
+    return Verdict(bayes, probability.astype(np.float32), forecast)
 
 
 def is_cloud(log_odds: Field, clear_probability: float) -> npt.NDArray[np.uint8]:

@@ -34,7 +34,7 @@ from slstr_cloudmask.simulate.likelihood import (
 from slstr_cloudmask.simulate.observe import observe
 from slstr_cloudmask.simulate.places import draw_overpass
 from slstr_cloudmask.simulate.provider import light_of
-from slstr_cloudmask.simulate.scene import CLOUD_OPTICAL_DEPTH
+from slstr_cloudmask.simulate.recipe import CLOUD_OPTICAL_DEPTH
 from slstr_cloudmask.simulate.staging import draw_stage, draw_window
 from slstr_cloudmask.simulate.worlds import WORLDS
 

@@ -8,7 +8,7 @@ mask's skill on real ones.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -20,39 +20,22 @@ from slstr_cloudmask.scene import build_scene, valid_pixels
 from slstr_cloudmask.simulate.annotation import provider_labels, strata
 from slstr_cloudmask.simulate.clear import Bands
 from slstr_cloudmask.simulate.clouds import column_optical_depth
+from slstr_cloudmask.simulate.forecast import Forecast
 from slstr_cloudmask.simulate.fractal import Canvas, Field
 from slstr_cloudmask.simulate.geometry import OBLIQUE_COLUMNS, Geometry, Window
-from slstr_cloudmask.simulate.instrument import Gaps, draw_gaps, fill_gaps, measured
+from slstr_cloudmask.simulate.instrument import Gaps, draw_gaps, fill_gaps, measured, measured_fire
 from slstr_cloudmask.simulate.observe import observe
-from slstr_cloudmask.simulate.orbit import Overpass
 from slstr_cloudmask.simulate.places import draw_overpass
 from slstr_cloudmask.simulate.provider import Oblique, judge
+from slstr_cloudmask.simulate.recipe import (
+    CLOUD_OPTICAL_DEPTH,
+    Recipe,
+    check_recipe,
+    check_seed,
+)
 from slstr_cloudmask.simulate.stage import Stage
 from slstr_cloudmask.simulate.staging import FULL_SIZE, draw_stage, draw_window, oblique_stage
 from slstr_cloudmask.simulate.worlds import World, find_world
-
-SMALLEST_PX = 32
-LARGEST_PX = 3000  # five times the pixels, and the memory, of a full scene
-# A pixel is truly cloudy from this optical depth on; about what a lidar study calls cloud.
-CLOUD_OPTICAL_DEPTH = 0.3
-VIEWS = ("nadir", "oblique")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """All that decides a scene; the same recipe gives the same scene, to the bit.
-
-    ``size`` is rows and columns: one pixel is 1 km, and a size below the instrument's 1200 x 1500
-    is a window somewhere in its frame. ``cloud_optical_depth`` is where ``truth`` begins.
-    """
-
-    seed: int
-    overpass: Overpass
-    size: tuple[int, int] = FULL_SIZE
-    like: str = "test-set"
-    view: str = "nadir"
-    world: str = "standard"
-    cloud_optical_depth: float = CLOUD_OPTICAL_DEPTH
 
 
 def simulate_scene(
@@ -111,91 +94,114 @@ def simulate_scene(
     return make_scene(Recipe(seed, overpass, size, like, view, world, cloud_optical_depth))
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view of a scene, all of the window's size.
+
+    Attributes
+    ----------
+    scene
+        As `make_scene` returns it, but that the oblique view is not cropped.
+    stage
+        What is there, as this view sees it.
+    bands
+        What was measured, before gaps.
+    clean
+        S7 and S8 without noise, which the fire channels see too.
+    gaps
+        What was lost or copied.
+    """
+
+    scene: xr.Dataset
+    stage: Stage
+    bands: Bands
+    clean: Bands
+    gaps: Gaps
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Both views of a recipe, the fire channels of each, and what the provider believed."""
+
+    recipe: Recipe
+    window: Window
+    nadir: View
+    oblique: View
+    nadir_fire: Bands
+    oblique_fire: Bands
+    forecast: Forecast
+
+
 def make_scene(recipe: Recipe) -> xr.Dataset:
     """Simulate the scene of a recipe; errors as `simulate_scene`."""
-    check_recipe(recipe)
-    world = find_world(recipe.world)
-    seeds = [np.random.default_rng([recipe.seed, world.salt, stream]) for stream in (1, 2, 3)]
-    window = draw_window(seeds[0], recipe.size)
-    stage = draw_stage(
-        Canvas(seeds[0], window), recipe.overpass, window, world, hard=recipe.like == "hard"
-    )
+    window, stage = _staged(recipe)
+    behind = oblique_stage(stage, recipe.overpass, window)
     if recipe.view == "oblique":
-        stage = oblique_stage(stage, recipe.overpass, window)
-        return _cropped(_seen(recipe, window, stage, seeds[1], world)[0], window)
-    scene, bands, gaps = _seen(recipe, window, stage, seeds[1], world)
-    canvas = Canvas(seeds[2], window)
-    oblique = _second_view(seeds[1], recipe, stage, window, world)
+        return _cropped(_seen(recipe, window, behind, _stream(recipe, 2)).scene, window)
+    return _labelled(recipe, window, stage, behind)[0].scene
+
+
+def make_views(recipe: Recipe) -> Views:
+    """Simulate both views of a nadir recipe; errors as `simulate_scene`.
+
+    The nadir view is the scene that `make_scene` makes of the recipe, the oblique view that of
+    ``replace(recipe, view="oblique")``, here in the whole window and without a word where it does
+    not reach into it.
+    """
+    window, stage = _staged(recipe)
+    behind = oblique_stage(stage, recipe.overpass, window)
+    nadir, forecast = _labelled(recipe, window, stage, behind)
+    oblique = _seen(replace(recipe, view="oblique"), window, behind, _stream(recipe, 2))
+    noise = find_world(recipe.world).noise_factor
+    fires = [
+        fill_gaps(measured_fire(_stream(recipe, stream), view.clean, noise_factor=noise), view.gaps)
+        for stream, view in ((4, nadir), (5, oblique))
+    ]
+    return Views(recipe, window, nadir, oblique, fires[0], fires[1], forecast)
+
+
+def _stream(recipe: Recipe, number: int) -> np.random.Generator:
+    """Source of randomness: 1 for what is there, 2 for a view, 3 for the provider, 4 and 5 fire."""
+    return np.random.default_rng([recipe.seed, find_world(recipe.world).salt, number])
+
+
+def _staged(recipe: Recipe) -> tuple[Window, Stage]:
+    """Draw what is there."""
+    check_recipe(recipe)
+    rng, world = _stream(recipe, 1), find_world(recipe.world)
+    window = draw_window(rng, recipe.size)
+    canvas = Canvas(rng, window)
+    return window, draw_stage(canvas, recipe.overpass, window, world, hard=recipe.like == "hard")
+
+
+def _labelled(recipe: Recipe, window: Window, stage: Stage, behind: Stage) -> tuple[View, Forecast]:
+    """See the nadir view, and let the provider judge it with the oblique one's help."""
+    rng, world = _stream(recipe, 2), find_world(recipe.world)
+    view = _seen(recipe, window, stage, rng)
+    oblique = _second_view(rng, stage, behind, world)
     # What counts as true is for the user to say; the provider is not asked.
-    cover = scene["optical_depth"].values >= CLOUD_OPTICAL_DEPTH
-    verdict = judge(canvas, bands, cover, stage, oblique, world)
-    return scene.assign(provider_labels(verdict, bands, stage, gaps, oblique))
-
-
-def check_size(size: tuple[int, int]) -> None:
-    """Refuse a size that is too small or too large.
-
-    Raises
-    ------
-    InputError
-        Fewer than 32 rows or columns, or more than 3000.
-    """
-    if min(size) < SMALLEST_PX:
-        raise InputError(
-            f"Expected a size of at least {SMALLEST_PX}x{SMALLEST_PX} pixels, "
-            f"found {size[0]}x{size[1]}. Cloud has no shape in less."
-        )
-    if max(size) > LARGEST_PX:
-        raise InputError(
-            f"Expected a size of at most {LARGEST_PX}x{LARGEST_PX} pixels, "
-            f"found {size[0]}x{size[1]}. The instrument's scenes are "
-            f"{FULL_SIZE[0]}x{FULL_SIZE[1]}; simulate more of them instead."
-        )
-
-
-def check_seed(seed: int) -> None:
-    """Refuse a seed that is negative.
-
-    Raises
-    ------
-    InputError
-        It is.
-    """
-    if seed < 0:
-        raise InputError(f"Expected a seed of 0 or more, found {seed}.")
-
-
-def check_recipe(recipe: Recipe) -> None:
-    """Refuse a recipe that cannot be made; errors as `simulate_scene`."""
-    check_seed(recipe.seed)
-    check_size(recipe.size)
-    if recipe.view not in VIEWS:
-        raise InputError(f"Expected a view of {', '.join(VIEWS)}, found {recipe.view!r}.")
-    if not 0 < recipe.cloud_optical_depth < np.inf:
-        raise InputError(
-            "Expected an optical depth above 0 from which a pixel is cloudy, "
-            f"found {recipe.cloud_optical_depth}. 0.3 is usual."
-        )
+    cover = view.scene["optical_depth"].values >= CLOUD_OPTICAL_DEPTH
+    canvas = Canvas(_stream(recipe, 3), window)
+    verdict = judge(canvas, view.bands, cover, stage, oblique, world)
+    labels = provider_labels(verdict, view.bands, stage, view.gaps, oblique)
+    return replace(view, scene=view.scene.assign(labels)), verdict.forecast
 
 
 def _second_view(
-    rng: np.random.Generator, recipe: Recipe, stage: Stage, window: Window, world: World
+    rng: np.random.Generator, stage: Stage, behind: Stage, world: World
 ) -> Oblique | None:
     """S8 of the oblique view, where it reaches into the window."""
-    second = oblique_stage(stage, recipe.overpass, window)
-    if not second.geometry.in_swath.any():
+    if not behind.geometry.in_swath.any():
         return None
-    bands = observe(second, reflective=False, view_only=("S8",))
+    bands = observe(behind, reflective=False, view_only=("S8",))
     s8 = measured(rng, bands, stage.geometry.mu_sun, noise_factor=world.noise_factor)["S8"]
-    s8[~second.geometry.in_swath] = np.nan
-    return Oblique(s8, second)
+    s8[~behind.geometry.in_swath] = np.nan
+    return Oblique(s8, behind)
 
 
-def _seen(
-    recipe: Recipe, window: Window, stage: Stage, rng: np.random.Generator, world: World
-) -> tuple[xr.Dataset, Bands, Gaps]:
-    """Observe a stage: the Scene without labels, its bands before gaps, and the gaps."""
-    reflective = recipe.overpass.reflective
+def _seen(recipe: Recipe, window: Window, stage: Stage, rng: np.random.Generator) -> View:
+    """Observe a stage; the Scene has no labels yet."""
+    reflective, world = recipe.overpass.reflective, find_world(recipe.world)
     clean = observe(stage, reflective=reflective, brightness_factor=world.brightness_factor)
     bands = measured(rng, clean, stage.geometry.mu_sun, noise_factor=world.noise_factor)
     gaps = draw_gaps(rng, stage.geometry.in_swath, window)
@@ -206,8 +212,8 @@ def _seen(
         coordinates=_coordinates(stage.geometry),
         truth=truth,
         attributes=_attributes(recipe),
-    )
-    return scene.assign(strata(stage, depth, gaps.seen)), bands, gaps
+    ).assign(strata(stage, depth, gaps.seen))
+    return View(scene, stage, bands, {name: clean[name] for name in ("S7", "S8")}, gaps)
 
 
 def _cropped(scene: xr.Dataset, window: Window) -> xr.Dataset:
