@@ -22,10 +22,10 @@ from slstr_cloudmask.flags import DIMS, decode_flag, flag_variable, value_flag_v
 from slstr_cloudmask.io.benchmark_hdf import (
     BAYES_MASKS,
     day_or_night,
-    find_scenes,
     read_scene,
     write_scene,
 )
+from slstr_cloudmask.io.find_scenes import find_scenes
 from slstr_cloudmask.scene import STRATUM_NAMES, Regime, build_scene, label, regime
 
 NAME = (

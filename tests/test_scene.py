@@ -1,9 +1,10 @@
 """The Scene's light: what is known of it, and what is not."""
 
 import numpy as np
+import pytest
 
 from slstr_cloudmask.flags import UNKNOWN
-from slstr_cloudmask.scene import Regime, build_scene, regime
+from slstr_cloudmask.scene import Regime, build_scene, regime, usable_bands
 
 KELVIN = np.array([[280.0, 290.0, np.nan]])
 
@@ -27,3 +28,22 @@ def test_regime_is_unknown_without_angles_and_reflectances() -> None:
     assert regime(scene).tolist() == [[UNKNOWN, UNKNOWN, UNKNOWN]]
     dark = build_scene({"S8": KELVIN}, attributes={"illumination": "night"})
     assert regime(dark).tolist() == [[Regime.NIGHT, Regime.NIGHT, UNKNOWN]]
+
+
+@pytest.mark.parametrize(
+    ("light", "bands"),
+    [
+        (Regime.DAY, "S1 S2 S3 S4 S5 S6 S7 S8 S9"),
+        (Regime.TWILIGHT, "S8 S9"),
+        (Regime.NIGHT, "S7 S8 S9"),
+        (UNKNOWN, "S8 S9"),
+        (2, "S1 S2 S3 S4 S5 S6 S7 S8 S9"),  # as it is in a field of regimes
+    ],
+)
+def test_bands_by_light(light: int, bands: str) -> None:
+    assert usable_bands(light) == tuple(bands.split())
+
+
+def test_bands_of_no_light_at_all() -> None:
+    with pytest.raises(ValueError, match="3 is not a valid Regime"):
+        usable_bands(3)

@@ -25,7 +25,8 @@ from slstr_cloudmask.errors import (
 )
 from slstr_cloudmask.flags import DIMS, flag_variable, value_flag_variable
 from slstr_cloudmask.io import open_scene
-from slstr_cloudmask.io.benchmark_hdf import find_scenes, write_scene
+from slstr_cloudmask.io.benchmark_hdf import write_scene
+from slstr_cloudmask.io.find_scenes import find_scenes
 from slstr_cloudmask.io.mask_file import write_mask
 from slstr_cloudmask.io.scene_file import read_scene_file, write_scene_file
 from slstr_cloudmask.io.scene_packing import STRATUM_BITS, pack, unpack

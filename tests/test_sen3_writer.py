@@ -20,6 +20,7 @@ from slstr_cloudmask import channels
 from slstr_cloudmask.errors import InputError, OutputExistsError, WriteError
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.io import open_scene
+from slstr_cloudmask.io.find_scenes import find_scenes
 from slstr_cloudmask.io.product_check import verify_product
 from slstr_cloudmask.io.product_manifest import read_manifest
 from slstr_cloudmask.io.product_name import MANIFEST, parse_product_name
@@ -766,3 +767,31 @@ def test_what_was_not_simulated_is_never_replaced(kind: str, made: Path, tmp_pat
         dataset.simulate_dataset(tmp_path / "out", other, overwrite=True)
     assert contents(tmp_path / "out") == before
     assert place.exists()
+
+
+def test_truth_and_strata_are_read_where_they_are_wanted(views: Views, product: Path) -> None:
+    scene = views.nadir.scene
+
+    plain, whole = open_scene(product), open_scene(product, strata=True)
+
+    assert "truth" in plain
+    assert not set(STRATUM_NAMES) & set(plain)
+    assert set(STRATUM_NAMES) <= set(whole)
+    for name in ("truth", *STRATUM_NAMES):
+        np.testing.assert_array_equal(whole[name].values, scene[name].values)
+        assert whole[name].dtype == scene[name].dtype
+        for key, value in scene[name].attrs.items():
+            np.testing.assert_array_equal(whole[name].attrs[key], value)
+    # It lies on one grid of one view.
+    assert "truth" not in open_scene(product, view="oblique", strata=True)
+    assert "truth" not in open_scene(product, grid="500m", strata=True)
+
+
+def test_products_are_found_as_scenes(product: Path, tmp_path: Path) -> None:
+    shutil.copytree(product, tmp_path / "day" / product.name)
+    (tmp_path / ".half" / product.name).mkdir(parents=True)
+
+    assert find_scenes(tmp_path) == [tmp_path / "day" / product.name]
+
+    (tmp_path / "day" / product.name).with_suffix(".hdf").write_bytes(b"the same scene")
+    assert find_scenes(tmp_path) == [(tmp_path / "day" / product.name).with_suffix(".hdf")]

@@ -19,7 +19,7 @@ from slstr_cloudmask.cli.simulate import Format, Like, SetName, WorldName, parse
 from slstr_cloudmask.errors import InputError, OutputExistsError, WriteError
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.io import open_scene
-from slstr_cloudmask.io.benchmark_hdf import find_scenes
+from slstr_cloudmask.io.find_scenes import find_scenes
 from slstr_cloudmask.io.product_name import parse_product_name
 from slstr_cloudmask.scene import STRATUM_NAMES, label
 from slstr_cloudmask.simulate import scene as scene_module

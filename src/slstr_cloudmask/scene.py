@@ -234,6 +234,23 @@ def regime(scene: xr.Dataset) -> npt.NDArray[np.uint8]:
     return result
 
 
+def usable_bands(regime: int) -> tuple[str, ...]:
+    """Names of the bands that carry information in a regime, in the instrument's order.
+
+    By twilight S7 holds sunlight too weak to be told from emission, and S1-S6 are not operated;
+    at night S1-S6 are not there. Where the light is unknown, it may be twilight.
+
+    Parameters
+    ----------
+    regime
+        A `Regime`, or 255 where it is unknown.
+    """
+    # Bands by light of the operational Bayesian test over sea: Merchant et al. (2005).
+    return {Regime.DAY: channels.NAMES, Regime.NIGHT: channels.THERMAL_NAMES}.get(
+        Regime(regime) if regime != UNKNOWN else Regime.TWILIGHT, ("S8", "S9")
+    )
+
+
 def label(scene: xr.Dataset, name: str = "bayes") -> tuple[BoolArray, BoolArray]:
     """Read a cloud label.
 

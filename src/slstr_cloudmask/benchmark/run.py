@@ -33,7 +33,7 @@ from slstr_cloudmask.detectors.network import Network
 from slstr_cloudmask.errors import InputError, OutputExistsError, WriteError
 from slstr_cloudmask.events import Event, Listener, ignore
 from slstr_cloudmask.io import open_scene
-from slstr_cloudmask.io.benchmark_hdf import find_scenes
+from slstr_cloudmask.io.find_scenes import find_scenes
 from slstr_cloudmask.network.model_file import check_model_folder, save_model
 from slstr_cloudmask.training.distribution import Ranks, joined
 from slstr_cloudmask.training.loop import TrainResult, train

@@ -47,7 +47,7 @@ def gallery(
 
 def _scene_paths(paths: list[Path]) -> list[Path]:
     """Replace folders that are no products by the scenes in them."""
-    from slstr_cloudmask.io.benchmark_hdf import find_scenes
+    from slstr_cloudmask.io.find_scenes import find_scenes
 
     found: dict[Path, None] = {}
     for path in paths:

@@ -41,7 +41,7 @@ def train(
     """
     from slstr_cloudmask.cli.tables import format_score
     from slstr_cloudmask.io import open_scene
-    from slstr_cloudmask.io.benchmark_hdf import find_scenes
+    from slstr_cloudmask.io.find_scenes import find_scenes
     from slstr_cloudmask.training.distribution import launched, launched_device
     from slstr_cloudmask.training.loop import TrainConfig
     from slstr_cloudmask.training.run import DataConfig, run_training
@@ -118,7 +118,7 @@ def evaluate(
     from slstr_cloudmask.detectors import Detector, get_detector
     from slstr_cloudmask.errors import InputError
     from slstr_cloudmask.evaluation.scores import summarise
-    from slstr_cloudmask.io.benchmark_hdf import find_scenes
+    from slstr_cloudmask.io.find_scenes import find_scenes
 
     detectors: list[Detector] = [
         get_detector(model=folder, device=device, precision=precision) for folder in model or []

@@ -1,7 +1,6 @@
 """The scenes of the MLCommons Science CloudMask data set: HDF5 files, read and written.
 
-    for path in find_scenes("data/one-day"):
-        scene = read_scene(path)
+    scene = read_scene("data/one-day/day/S3A_SL_1_RBT____….hdf")
 
 A file is named as its product, ``S3A_SL_1_RBT____….hdf``, lies in a folder ``day`` or ``night``,
 and holds ``refs`` (rows, columns, 6: S1 … S6, unit 1), ``bts`` (rows, columns, 3: S7 … S9, K),
@@ -22,7 +21,7 @@ import xarray as xr
 
 from slstr_cloudmask import channels
 from slstr_cloudmask.atomic import check_output, write_bytes
-from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
+from slstr_cloudmask.errors import BrokenFileError, InputError
 from slstr_cloudmask.flags import UNKNOWN, flag_variable, value_flag_variable
 from slstr_cloudmask.io.hdf_layers import (
     FlagArray,
@@ -36,70 +35,11 @@ from slstr_cloudmask.io.hdf_layers import (
     write_strata,
 )
 from slstr_cloudmask.io.product_name import parse_product_name
-from slstr_cloudmask.io.scene_file import PATTERN as SCENE_FILE_PATTERN
-from slstr_cloudmask.io.scene_file import may_be_scene_file
 from slstr_cloudmask.scene import Regime, build_scene, regime, valid_pixels
 
 PATTERN = "S3*.hdf"
 # Sentinel-3 SLSTR Level-1 products, flags_in.bayes_in: bit by meaning.
 BAYES_MASKS = {"single_low": 1, "single_moderate": 2, "dual_low": 4, "dual_moderate": 8}
-
-
-def find_scenes(root: str | Path) -> list[Path]:
-    """Find the scenes below a folder, in the same order on every file system.
-
-    Parameters
-    ----------
-    root
-        A folder of the data set: ``one-day`` or ``ssts`` (also named ``training`` and
-        ``inference``), one of their folders ``day`` and ``night``, or anything that holds them.
-
-    Returns
-    -------
-    list of pathlib.Path
-        Files ``S3*.hdf`` at any depth, and NetCDF scene files ``S3[A-D]_*.nc`` that have no
-        ``.hdf`` of their name, sorted by their path relative to ``root``. Masks and other NetCDF
-        files are left out, and so is what is hidden or in hidden folders: a process that was
-        killed can leave it.
-
-    Raises
-    ------
-    MissingFileError
-        There is no such folder, or no scene in it.
-    """
-    folder = Path(root)
-    expected = (
-        "one-day/{day,night} and ssts/{day,night} (or training and inference), "
-        f"each with scenes named {PATTERN} or {SCENE_FILE_PATTERN}"
-    )
-    if not folder.is_dir():
-        found = "a file" if folder.exists() else "nothing"
-        raise MissingFileError(
-            f"Expected a folder of scenes at {folder}, found {found}: {expected}."
-        )
-    paths = _files(folder, PATTERN)
-    named = {path.stem for path in paths}
-    paths += [
-        path
-        for path in _files(folder, SCENE_FILE_PATTERN)
-        if path.stem not in named and may_be_scene_file(path)
-    ]
-    if not paths:
-        raise MissingFileError(
-            f"Found no scene in {folder}: expected {expected}. "
-            "Download the data set there, or make one with: cloudmask simulate."
-        )
-    return sorted(paths, key=lambda path: path.relative_to(folder).as_posix())
-
-
-def _files(folder: Path, pattern: str) -> list[Path]:
-    """Files of this pattern at any depth that are not hidden."""
-    return [
-        path
-        for path in folder.rglob(pattern)
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
 
 
 def read_scene(path: str | Path, *, labels: bool = True, strata: bool = False) -> xr.Dataset:

@@ -1,12 +1,13 @@
 """Arrays of a data set that are read when they are first looked at, and then kept.
 
-    variable = lazy_variable(("rows", "columns"), shape, "float32", load, {"units": "K"})
+    variable = lazy_variable(shape, "float32", load, {"units": "K"})
 
 xarray slices them, and dask cuts them into chunks, without their being read. What is wrong with a
 file is therefore said when its values are asked for, as a ``CloudMaskError`` as anywhere else.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,15 +44,35 @@ class LazyArray(BackendArray):
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         """Read what an indexer of xarray asks for."""
-        return indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.BASIC, self._part
-        )
-
-    def _part(self, key: tuple[Any, ...]) -> Array:
         with self._lock:
             if self._values is None:
                 self._values = np.ascontiguousarray(self._load(), self.dtype)
-        return np.asarray(self._values[key])
+        # A copy: what is done to it must not reach others that are cut from the same array.
+        values = indexing.NumpyIndexingAdapter(self._values)  # type: ignore[no-untyped-call]
+        return np.array(indexing.apply_indexer(values, key))
+
+
+class _LazilyIndexed(indexing.LazilyIndexedArray):
+    """As xarray's, but for `transpose`: its own makes arrays of indices, and fails with scalars."""
+
+    def transpose(self, order: tuple[int, ...]) -> Any:
+        """Make an array that is read and turned when it is first looked at."""
+        shape = tuple(self.shape[axis] for axis in order)
+        return _kept(LazyArray(shape, self.dtype, partial(_transposed, self, order)))
+
+
+def _transposed(array: _LazilyIndexed, order: tuple[int, ...]) -> Array:
+    values = array.get_duck_array()  # type: ignore[no-untyped-call]
+    return np.transpose(values, order)
+
+
+def _kept(array: LazyArray) -> Any:
+    # As `xarray.open_dataset` does it: values that are assigned go to a copy, and values that were
+    # looked at are kept with the variable.
+    lazy: Any = _LazilyIndexed(array)
+    return indexing.MemoryCachedArray(  # type: ignore[no-untyped-call]
+        indexing.CopyOnWriteArray(lazy)
+    )
 
 
 def lazy_variable(
@@ -61,6 +82,4 @@ def lazy_variable(
     attributes: Mapping[str, Any],
 ) -> xr.Variable:
     """Make a variable (rows, columns) that is read when it is first looked at."""
-    # Whoever changes the values changes a copy: another data set may be cut from the same array.
-    array: Any = indexing.LazilyIndexedArray(LazyArray(shape, dtype, load))
-    return xr.Variable(DIMS, indexing.CopyOnWriteArray(array), dict(attributes))
+    return xr.Variable(DIMS, _kept(LazyArray(shape, dtype, load)), dict(attributes))

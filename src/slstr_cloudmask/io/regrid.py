@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from slstr_cloudmask.errors import BrokenFileError
 from slstr_cloudmask.io.geolocation import Grid, coarser, first_pixel
-from slstr_cloudmask.io.sen3_file import check_fit
 from slstr_cloudmask.scene import FloatArray
 
 Number = TypeVar("Number", bound=np.generic)
@@ -46,7 +45,8 @@ def to_kilometre(values: FloatArray, fine: Grid, grid: Grid) -> FloatArray:
     """
     top, left = first_pixel(fine, grid)
     aligned = np.full((2 * grid.rows, 2 * grid.columns), np.nan, values.dtype)
-    inside = values[max(top, 0) : top + 2 * grid.rows, max(left, 0) : left + 2 * grid.columns]
+    bottom, right = max(top + 2 * grid.rows, 0), max(left + 2 * grid.columns, 0)
+    inside = values[max(top, 0) : bottom, max(left, 0) : right]
     down, across = max(-top, 0), max(-left, 0)
     aligned[down : down + inside.shape[0], across : across + inside.shape[1]] = inside
     corners = [aligned[row::2, column::2] for row in (0, 1) for column in (0, 1)]
@@ -108,5 +108,63 @@ def check_halves(fine: Grid, grid: Grid, path: str) -> None:
         raise BrokenFileError(
             f"{path} does not fit the product's 1 km grid: expected a grid that begins within "
             f"{MAX_SHIFT} rows and columns of 500 m of it, found {top} and {left}. "
+            "Download the product again."
+        )
+
+
+def fit_to_grid(
+    values: npt.NDArray[Number], grid: Grid, fill: float, path: str, own: Grid | None = None
+) -> npt.NDArray[Number]:
+    """Bring an array to a grid: products are now and then off by a row or a column.
+
+    Parameters
+    ----------
+    values
+        (rows, columns), from the file ``path``.
+    grid
+        The grid that is wanted.
+    fill
+        Value of what is added.
+    path
+        Named where the grids differ by more than one row or column.
+    own
+        The grid of the values, of the same resolution; by default it begins where ``grid`` does.
+
+    Raises
+    ------
+    BrokenFileError
+        The grids differ by more than that.
+    """
+    check_fit(values.shape, grid, path)
+    top, left = _first_shared(own or grid, grid, path)
+    if values.shape == (grid.rows, grid.columns) and top == left == 0:
+        return values
+    result = np.full((grid.rows, grid.columns), fill, values.dtype)
+    inside = values[max(-top, 0) :, max(-left, 0) :]
+    inside = inside[: grid.rows - max(top, 0), : grid.columns - max(left, 0)]
+    rows, columns = inside.shape
+    result[max(top, 0) : max(top, 0) + rows, max(left, 0) : max(left, 0) + columns] = inside
+    return result
+
+
+def _first_shared(own: Grid, grid: Grid, path: str) -> tuple[int, int]:
+    """Row and column of ``grid`` where ``own`` begins."""
+    top = round(own.start_offset - grid.start_offset)
+    left = round(grid.track_offset - own.track_offset)
+    if max(abs(top), abs(left)) > 1:
+        raise BrokenFileError(
+            f"{path} does not fit the product's other files: expected a grid that begins within a "
+            f"row and a column of theirs, found {top} rows and {left} columns. "
+            "Download the product again."
+        )
+    return top, left
+
+
+def check_fit(shape: tuple[int, ...], grid: Grid, path: str) -> None:
+    """Refuse a size that differs from the grid's by more than one row or column."""
+    if np.abs(np.subtract((grid.rows, grid.columns), shape)).max() > 1:
+        raise BrokenFileError(
+            f"{path} does not fit the product's other files: expected {grid.rows} rows and "
+            f"{grid.columns} columns, found {shape[0]} and {shape[1]}. "
             "Download the product again."
         )

@@ -22,12 +22,13 @@ import xarray as xr
 
 from slstr_cloudmask import channels
 from slstr_cloudmask.errors import BrokenFileError, CloudMaskError
-from slstr_cloudmask.flags import UNKNOWN, value_flag_variable
+from slstr_cloudmask.flags import UNKNOWN, flag_masks, value_flag_variable
 from slstr_cloudmask.io.lazy import lazy_variable
 from slstr_cloudmask.io.product_name import ProductName
 from slstr_cloudmask.io.product_store import open_product
 from slstr_cloudmask.io.sen3_geolocation import has_positions
 from slstr_cloudmask.io.sen3_reader import Options, SceneReader
+from slstr_cloudmask.io.sen3_truth import truth_variables
 from slstr_cloudmask.scene import (
     COORDINATE_ATTRIBUTES,
     DAY_MAX_SOLAR_ZENITH_DEG,
@@ -65,9 +66,10 @@ def read_sen3(
     with _whole(product.location):
         reader = SceneReader(product, options)
         _warn_of_missing_bands(reader)
-        return xr.Dataset(
-            _bands(reader) | _flags(reader), _coordinates(reader), _scene_attributes(reader)
-        )
+        variables = _bands(reader) | _flags(reader)
+        if (view, grid) == ("nadir", "1km"):
+            variables |= truth_variables(product, strata=strata)
+        return xr.Dataset(variables, _coordinates(reader), _scene_attributes(reader))
 
 
 def _bands(reader: SceneReader) -> dict[str, xr.Variable]:
@@ -89,7 +91,7 @@ def _flags(reader: SceneReader) -> dict[str, xr.Variable]:
         name: _lazy(reader, flag.dtype, partial(reader.flag, name), flag.attrs)
         for name, flag in reader.flags.items()
     }
-    if "confidence" in flags:
+    if "confidence" in flags and "summary_cloud" in flag_masks(flags["confidence"].attrs):
         summary = value_flag_variable(
             np.zeros((0, 0)), {"clear": 0, "cloud": 1}, long_name="summary of the cloud tests"
         )
@@ -157,7 +159,9 @@ def _warn_of_missing_bands(reader: SceneReader) -> None:
         return
     surprising: Collection[str] = missing
     if reader.layout.has(reader.layout.on("geometry", "t")):
-        dark = np.nanmin(reader.solar_zenith_deg) >= DAY_MAX_SOLAR_ZENITH_DEG
+        zenith_deg = reader.solar_zenith_deg
+        known = zenith_deg[np.isfinite(zenith_deg)]
+        dark = known.size > 0 and known.min() >= DAY_MAX_SOLAR_ZENITH_DEG
         expected = channels.THERMAL_NAMES if dark else channels.NAMES
         surprising = [name for name in missing if name in expected]
     name = reader.product.name
@@ -182,7 +186,8 @@ def _scene_attributes(reader: SceneReader) -> dict[str, Any]:
         start = reader.attributes.get("start_time")
         return attributes | ({"start_time": str(start)} if start else {})
     radiometry = options.radiometry or reader.distributed_radiometry
-    return attributes | _named(reader.name) | {"radiometry": radiometry}
+    known = {"radiometry": radiometry} if radiometry else {}
+    return attributes | _named(reader.name) | known
 
 
 def _named(name: ProductName) -> dict[str, Any]:

@@ -129,6 +129,10 @@ class ProductFile:
         raw = self.raw(name, shape, "iu")
         return raw.astype(raw.dtype.newbyteorder("=")).view(f"u{raw.dtype.itemsize}")
 
+    def size(self, name: str) -> int:
+        """Count the values of a variable."""
+        return int(getattr(self._variable(name), "size", None) or 0)
+
     def unsigned_dtype(self, name: str) -> np.dtype[Any]:
         """Type of `unsigned`, without reading values."""
         itemsize = self._dataset(name, IMAGE, "iu").dtype.itemsize
@@ -181,42 +185,6 @@ class ProductFile:
                 f"{self.path} holds no variable {name}: found {found}. Download the product again."
             )
         return self._file[name]
-
-
-def fit_to_grid(values: Array, grid: Grid, fill: float, path: str) -> Array:
-    """Bring an array to a grid's size: products are now and then off by a row or a column.
-
-    Parameters
-    ----------
-    values
-        (rows, columns), from the file ``path``.
-    grid
-        The size that is wanted.
-    fill
-        Value of what is added.
-    path
-        Named where the sizes differ by more than one.
-
-    Raises
-    ------
-    BrokenFileError
-        They do.
-    """
-    check_fit(values.shape, grid, path)
-    missing = np.subtract((grid.rows, grid.columns), values.shape)
-    cut = values[: grid.rows, : grid.columns]
-    edges = [(0, max(0, int(count))) for count in missing]
-    return np.pad(cut, edges, constant_values=fill) if missing.any() else cut
-
-
-def check_fit(shape: tuple[int, ...], grid: Grid, path: str) -> None:
-    """Refuse a size that differs from the grid's by more than one row or column."""
-    if np.abs(np.subtract((grid.rows, grid.columns), shape)).max() > 1:
-        raise BrokenFileError(
-            f"{path} does not fit the product's other files: expected {grid.rows} rows and "
-            f"{grid.columns} columns, found {shape[0]} and {shape[1]}. "
-            "Download the product again."
-        )
 
 
 def _plain(value: Any) -> Any:

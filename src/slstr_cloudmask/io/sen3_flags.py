@@ -1,10 +1,13 @@
 """The operational flags of a product: cloud tests, their summary, and what kind of pixel it is.
 
-    bayes = read_flag(product, "flags_in", "bayes", grid)
-    filled = ~unfilled(confidence)
+    flags = flag_attributes(product, "flags_in")
+    values = read_flags(product, "flags_in", flags, grid)
+    filled = ~unfilled(values["confidence"], flags["confidence"])
 
 The bits are named by the file itself; their order has changed between baselines.
 """
+
+from collections.abc import Iterable
 
 import numpy as np
 import xarray as xr
@@ -12,7 +15,8 @@ import xarray as xr
 from slstr_cloudmask.flags import BoolArray, flag_masks, flag_variable
 from slstr_cloudmask.io.geolocation import Grid
 from slstr_cloudmask.io.product_store import Product
-from slstr_cloudmask.io.sen3_file import Array, ProductFile, fit_to_grid
+from slstr_cloudmask.io.regrid import fit_to_grid
+from slstr_cloudmask.io.sen3_file import Array, ProductFile
 
 FLAG_NAMES = {
     "bayes": "probabilistic and Bayesian cloud tests",
@@ -45,18 +49,25 @@ def flag_attributes(product: Product, stem: str) -> dict[str, xr.Variable]:
         }
 
 
-def read_flag(product: Product, stem: str, name: str, grid: Grid) -> Array:
-    """Read one flag as unsigned integers (rows, columns) of ``grid``.
+def read_flags(product: Product, stem: str, names: Iterable[str], grid: Grid) -> dict[str, Array]:
+    """Read flags as unsigned integers (rows, columns) of ``grid``, all bits where unknown.
 
     Raises
     ------
     BrokenFileError
         The file cannot be read or does not fit the grid.
     """
-    variable = f"{name}_{stem.rpartition('_')[2]}"
+    suffix = stem.rpartition("_")[2]
     with ProductFile(product, stem) as file:
-        values = file.unsigned(variable)
-        return fit_to_grid(values, grid, _fill(file, variable, values.dtype), file.path)
+        return {name: _read(file, f"{name}_{suffix}", grid) for name in names}
+
+
+def _read(file: ProductFile, variable: str, grid: Grid) -> Array:
+    values = file.unsigned(variable)
+    everything = np.iinfo(values.dtype).max
+    if (declared := file.attributes(variable).get("_FillValue")) is not None:
+        values[values == (int(declared) & int(everything))] = everything
+    return fit_to_grid(values, grid, everything, file.path, file.grid(variable))
 
 
 def bit(values: Array, flag: xr.Variable, meaning: str) -> BoolArray:
@@ -75,12 +86,7 @@ def _empty(file: ProductFile, variable: str, long_name: str) -> xr.Variable:
     return flag_variable(
         np.zeros((0, 0), dtype),
         file.flag_masks(variable),
-        fill=_fill(file, variable, dtype),
+        # Products write all bits where they have no value, spare ones too; most do not say so.
+        fill=np.iinfo(dtype).max,
         long_name=long_name,
     )
-
-
-def _fill(file: ProductFile, variable: str, dtype: np.dtype[np.unsignedinteger]) -> int:
-    # Products write all bits where they have no value, spare ones too; most do not say so.
-    everything = int(np.iinfo(dtype).max)
-    return int(file.attributes(variable).get("_FillValue", everything)) & everything

@@ -1,11 +1,14 @@
 """Positions and angles of a product's pixels.
 
     latitude_deg, longitude_deg = read_positions(product, layout, grid)
-    solar_zenith_deg = read_zenith(product, layout, grid, "solar")
+    solar_zenith_deg = read_tied_zeniths(product, layout).on(grid, "solar")
 
 Positions are those that the product gives for each pixel where it does, and else interpolated
 between its tie points, as the angles always are.
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +20,8 @@ from slstr_cloudmask.io.geolocation import (
     tie_positions,
 )
 from slstr_cloudmask.io.product_store import Product
-from slstr_cloudmask.io.sen3_file import ProductFile, fit_to_grid
+from slstr_cloudmask.io.regrid import fit_to_grid
+from slstr_cloudmask.io.sen3_file import ProductFile
 from slstr_cloudmask.io.sen3_layout import Layout
 from slstr_cloudmask.scene import FloatArray
 
@@ -56,8 +60,8 @@ def read_positions(product: Product, layout: Layout, grid: Grid) -> tuple[FloatA
         return tied_positions(product, grid)
     with ProductFile(product, stem) as file:
         latitude_deg, longitude_deg = (
-            fit_to_grid(file.unpacked(f"{name}_{stem[-2:]}"), grid, np.nan, file.path)
-            for name in ("latitude", "longitude")
+            fit_to_grid(file.unpacked(name), grid, np.nan, file.path, file.grid(name))
+            for name in (f"latitude_{stem[-2:]}", f"longitude_{stem[-2:]}")
         )
     return latitude_deg, longitude_deg
 
@@ -71,20 +75,33 @@ def tied_positions(product: Product, grid: Grid) -> tuple[FloatArray, FloatArray
     return interpolate_position(latitude, longitude, positions)
 
 
-def read_zenith(product: Product, layout: Layout, grid: Grid, whose: str) -> FloatArray:
-    """Interpolate a zenith angle between the tie points.
+@dataclass(frozen=True, slots=True)
+class TiedZeniths:
+    """Zenith angles at the tie points.
 
-    Parameters
+    Attributes
     ----------
-    product, layout, grid
-        As of `read_positions`.
-    whose
-        ``solar`` or ``sat``.
+    zenith_deg
+        Degrees (tie rows, tie columns) by whose they are: ``solar``, ``sat``.
+    grid
+        That of the tie points.
+    """
 
-    Returns
-    -------
-    numpy.ndarray
-        Degrees (rows, columns).
+    zenith_deg: Mapping[str, FloatArray]
+    grid: Grid
+
+    def on(self, grid: Grid, whose: str) -> FloatArray:
+        """Interpolate one to a grid: degrees (rows, columns)."""
+        return interpolate_zenith(self.zenith_deg[whose], tie_positions(grid, self.grid))
+
+
+def read_tied_zeniths(product: Product, layout: Layout) -> TiedZeniths:
+    """Read the zenith angles of the view's tie points; parameters as of `read_positions`.
+
+    Raises
+    ------
+    BrokenFileError
+        The file is not there, or cannot be read.
     """
     stem = layout.on("geometry", "t")
     if not layout.has(stem):
@@ -92,6 +109,7 @@ def read_zenith(product: Product, layout: Layout, grid: Grid, whose: str) -> Flo
             f"{product.location} holds no {stem}.nc, and without the solar zenith angle in it "
             "radiances cannot be turned into reflectances. Download the product again."
         )
-    variable = f"{whose}_zenith_{stem[-2:]}"
     with ProductFile(product, stem) as file:
-        return interpolate_zenith(file.unpacked(variable), tie_positions(grid, file.grid(variable)))
+        names = {whose: f"{whose}_zenith_{stem[-2:]}" for whose in ("solar", "sat")}
+        zenith_deg = {whose: file.unpacked(name) for whose, name in names.items()}
+        return TiedZeniths(zenith_deg, file.grid(names["solar"]))

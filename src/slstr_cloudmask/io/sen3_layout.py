@@ -27,6 +27,9 @@ STRIPES: tuple[Stripe, ...] = get_args(Stripe)
 # S1-S3 are measured by stripe a alone (ESA, Sentinel-3 SLSTR User Guide, "Instrument").
 STRIPE_A_ONLY = ("S1", "S2", "S3")
 
+# Files on the scene's grid that are no measurements, each with a variable of that grid.
+PLACING_KINDS = {"flags": "confidence", "geodetic": "latitude", "cartesian": "x"}
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -79,14 +82,21 @@ class Layout:
         stems = self.on("F1_BT", "f"), self.on("F1_BT", "i")
         return next((stem for stem in stems if self.has(stem)), None)
 
-    def placing(self) -> Iterator[str]:
-        """Files that place the scene's grid, those on it first."""
+    def placing(self) -> Iterator[tuple[str, str]]:
+        """Files that place the scene's grid, each with a variable, those on it first.
+
+        At night a product has no band on the 500 m grid, which need not begin where the 1 km grid
+        does.
+        """
         bands = self.bands()
         thermal = [bands[name] for name in channels.THERMAL_NAMES if name in bands]
         reflective = [bands[name] for name in channels.REFLECTANCE_NAMES if name in bands]
         own, other = (thermal, reflective) if self.grid == "1km" else (reflective, thermal)
-        yield from own[-1:]  # S4-S6 are of the stripe that is wanted
-        yield from other[-1:]
+        yield from ((stem, stem) for stem in own[-1:])  # S4-S6 are of the stripe that is wanted
+        for kind, variable in PLACING_KINDS.items():
+            if self.has(stem := self.own(kind)):
+                yield stem, f"{variable}_{stem[-2:]}"
+        yield from ((stem, stem) for stem in other[-1:])
 
     def _band(self, channel: channels.Channel) -> str:
         if channel.kind == "brightness_temperature":

@@ -8,13 +8,14 @@ Every file says with each pixel what went wrong there, as exceptions. `USABLE_EX
 those with which a stored value is still good for cloud screening.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slstr_cloudmask.flags import BoolArray
+from slstr_cloudmask.flags import UNKNOWN, BoolArray
 from slstr_cloudmask.io.geolocation import Grid
 from slstr_cloudmask.io.product_store import Product
+from slstr_cloudmask.io.regrid import fit_to_grid
 from slstr_cloudmask.io.sen3_file import Array, ProductFile
 from slstr_cloudmask.scene import FloatArray
 
@@ -36,20 +37,26 @@ class Measurement:
     values
         K or mW m-2 sr-1 nm-1 (rows, columns), float32, NaN where nothing was measured.
     out_of_range
-        Above what the band can measure, boolean (rows, columns).
+        Above what the band can measure, boolean (rows, columns); not where for another reason
+        nothing was measured.
     grid
         Where it lies.
     path
         Its file, for messages.
+    orphans
+        As ``values``, (rows, orphan_pixels): the measurements that found no place in the image. A
+        pixel of the image is given the nearest measurement; one that is nearest to no pixel is
+        kept aside, in its row. None where the file has none, or they were not asked for.
     """
 
     values: FloatArray
     out_of_range: BoolArray
     grid: Grid
     path: str
+    orphans: FloatArray | None = None
 
 
-def read_measurement(product: Product, stem: str) -> Measurement:
+def read_measurement(product: Product, stem: str, *, orphans: bool = False) -> Measurement:
     """Read the one measurement in a file.
 
     Parameters
@@ -58,44 +65,81 @@ def read_measurement(product: Product, stem: str) -> Measurement:
         Where the file lies.
     stem
         Its name without ``.nc``, which is that of the variable in it, such as ``S8_BT_in``.
+    orphans
+        Read them too.
 
     Raises
     ------
     BrokenFileError
         The file cannot be read, or holds something else.
     """
+    variable = stem.replace(_kind(stem), f"{_kind(stem)}orphan_")
     with ProductFile(product, stem) as file:
-        values, exceptions, masks = _usable(file, stem, (None, None))
-        grid = file.grid(stem)
-    out_of_range = sum(masks.get(name, 0) for name in OUT_OF_RANGE_EXCEPTIONS)
-    return Measurement(values, (exceptions & out_of_range) != 0, grid, file.path)
+        values, out_of_range = _usable(file, stem)
+        has_orphans = orphans and variable in file and file.size(variable) > 0
+        beside = _usable(file, variable)[0] if has_orphans else None
+        return Measurement(values, out_of_range, file.grid(stem), file.path, beside)
 
 
-def read_orphans(product: Product, stem: str) -> FloatArray | None:
-    """Read the measurements that found no place in the image.
+@dataclass(frozen=True, slots=True)
+class Detectors:
+    """Which detector measured each pixel: the Sun's irradiance is known by detector.
 
-    A pixel of the image is given the nearest measurement; one that is nearest to no pixel is kept
-    aside, in its row, as an orphan.
-
-    Returns
-    -------
-    numpy.ndarray or None
-        As `Measurement.values`, (rows, orphan_pixels); None where the file has none.
+    Attributes
+    ----------
+    image, orphans
+        Numbers from 0, uint8 (rows, columns) and (rows, orphan_pixels), 255 = not known.
+    grid, path
+        As of `Measurement`.
     """
-    kind = "_BT_" if "_BT_" in stem else "_radiance_"
-    variable = stem.replace(kind, f"{kind}orphan_")
+
+    image: Array
+    orphans: Array | None
+    grid: Grid
+    path: str
+
+    def even_out(self, measurement: Measurement, irradiance: FloatArray) -> Measurement:
+        """Scale radiances as if all detectors had the mean of their irradiances (detectors,)."""
+        scale = np.ones(256, np.float32)
+        scale[: irradiance.size] = irradiance.mean() / irradiance
+        image = fit_to_grid(self.image, measurement.grid, UNKNOWN, self.path, self.grid)
+        beside = measurement.orphans
+        if beside is not None and self.orphans is not None and beside.shape == self.orphans.shape:
+            beside = beside * scale[self.orphans]
+        return replace(measurement, values=measurement.values * scale[image], orphans=beside)
+
+
+def read_detectors(product: Product, stem: str) -> Detectors:
+    """Read the numbers of the detectors from a file such as ``indices_an``.
+
+    Raises
+    ------
+    BrokenFileError
+        The file cannot be read, or holds something else.
+    """
+    variable, orphan = f"detector_{stem[-2:]}", f"detector_orphan_{stem[-2:]}"
     with ProductFile(product, stem) as file:
-        return _usable(file, variable, (None, None))[0] if variable in file else None
+        has_orphans = orphan in file and file.size(orphan) > 0
+        image = _detector_numbers(file, variable)
+        beside = _detector_numbers(file, orphan) if has_orphans else None
+        return Detectors(image, beside, file.grid(variable), file.path)
 
 
-def _usable(
-    file: ProductFile, variable: str, shape: tuple[int | None, ...]
-) -> tuple[FloatArray, Array, dict[str, int]]:
-    """Values with NaN where nothing was measured, their exceptions, and the exceptions' bits."""
-    kind = "_BT_" if "_BT_" in variable else "_radiance_"
-    name = variable.replace(kind, "_exception_")
-    values = file.unpacked(variable, shape)
+def _detector_numbers(file: ProductFile, variable: str) -> Array:
+    return np.minimum(file.unsigned(variable), UNKNOWN).astype(np.uint8)
+
+
+def _usable(file: ProductFile, variable: str) -> tuple[FloatArray, BoolArray]:
+    """Values with NaN where nothing was measured, and where they are out of range."""
+    name = variable.replace(_kind(variable), "_exception_")
+    values = file.unpacked(variable)
     exceptions, masks = file.unsigned(name, values.shape), file.flag_masks(name)
     unusable = sum(mask for meaning, mask in masks.items() if meaning not in USABLE_EXCEPTIONS)
-    values[(exceptions & unusable) != 0] = np.nan
-    return values, exceptions, masks
+    out_of_range = sum(masks.get(meaning, 0) for meaning in OUT_OF_RANGE_EXCEPTIONS)
+    nothing = (exceptions & unusable) != 0
+    values[nothing] = np.nan
+    return values, ((exceptions & out_of_range) != 0) & ~nothing
+
+
+def _kind(name: str) -> str:
+    return "_BT_" if "_BT_" in name else "_radiance_"

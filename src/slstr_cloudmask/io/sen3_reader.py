@@ -6,7 +6,7 @@
 What several pieces need is kept: angles, positions, unfilled pixels, nearest neighbours.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -21,13 +21,24 @@ from slstr_cloudmask.io.geolocation import Grid, coarser, finer
 from slstr_cloudmask.io.product_name import ProductName, parse_product_name
 from slstr_cloudmask.io.product_store import Product
 from slstr_cloudmask.io.radiometry import radiance_to_reflectance, solar_irradiance
-from slstr_cloudmask.io.regrid import check_halves, to_half_kilometre, to_kilometre
+from slstr_cloudmask.io.regrid import (
+    check_halves,
+    fit_to_grid,
+    to_half_kilometre,
+    to_kilometre,
+)
 from slstr_cloudmask.io.sen3_cartesian import Places
-from slstr_cloudmask.io.sen3_file import ProductFile, fit_to_grid
-from slstr_cloudmask.io.sen3_flags import bit, flag_attributes, read_flag, unfilled
-from slstr_cloudmask.io.sen3_geolocation import read_positions, read_zenith
+from slstr_cloudmask.io.sen3_file import ProductFile
+from slstr_cloudmask.io.sen3_fire import fill_from_fire
+from slstr_cloudmask.io.sen3_flags import bit, flag_attributes, read_flags, unfilled
+from slstr_cloudmask.io.sen3_geolocation import TiedZeniths, read_positions, read_tied_zeniths
 from slstr_cloudmask.io.sen3_layout import Layout, measurement_grid
-from slstr_cloudmask.io.sen3_measurement import Measurement, read_measurement, read_orphans
+from slstr_cloudmask.io.sen3_measurement import (
+    Detectors,
+    Measurement,
+    read_detectors,
+    read_measurement,
+)
 from slstr_cloudmask.radiometry import ADJUSTMENT, RADIOMETRIES
 from slstr_cloudmask.scene import FloatArray
 
@@ -37,8 +48,6 @@ REGRIDS: tuple[Regrid, ...] = get_args(Regrid)
 # From this baseline collection on, the radiances are distributed with the vicarious adjustment
 # applied (EUMETSAT, new processing baseline for Sentinel-3 SLSTR Level 1).
 FIRST_ADJUSTED_BASELINE = 5
-# S7 saturates between here and 313 K (product of August 2021, against F1).
-S7_SATURATION_KELVIN = 311.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,8 @@ class SceneReader:
     Raises
     ------
     InputError
-        The product holds no band of that view, or an option that does not exist.
+        The product holds no band of that view, an option does not exist, or the product lacks
+        what it needs.
     """
 
     def __init__(self, product: Product, options: Options) -> None:
@@ -89,16 +99,29 @@ class SceneReader:
                 "Download the product again, with its measurements."
             )
         self._places = Places(product, self.layout)
+        self._detectors: dict[str, Detectors] = {}
         self._neighbours: dict[str, Neighbours] = {}
         self.grid, self.attributes = self._place()
         flags = self.layout.own("flags")
         self.flags = flag_attributes(product, flags) if self.layout.has(flags) else {}
+        self._check_can()
+
+    def _check_can(self) -> None:
+        """Refuse at once what the product cannot give."""
+        if self.options.regrid == "collocated":
+            letters = {measurement_grid(stem) for stem in self.bands.values()}
+            if letters - {self._letter}:
+                self._places.check(*sorted(letters | {self._letter}))
+        if any(name in channels.REFLECTANCE_NAMES for name in self.bands):
+            self._radiometric_factor("S1")
 
     def _place(self) -> tuple[Grid, dict[str, Any]]:
         """Find the scene's grid, and what a file says of the product."""
-        stem = next(self.layout.placing())
-        with ProductFile(self.product, stem) as file:
-            grid, attributes = file.grid(stem), file.attributes()
+        for stem, variable in self.layout.placing():
+            with ProductFile(self.product, stem) as file:
+                if variable == stem or variable in file:
+                    grid, attributes = file.grid(variable), file.attributes()
+                    break
         if measurement_grid(stem) == "i":
             return (grid if self.options.grid == "1km" else finer(grid)), attributes
         return (coarser(grid) if self.options.grid == "1km" else grid), attributes
@@ -112,10 +135,10 @@ class SceneReader:
     @property
     def distributed_radiometry(self) -> str | None:
         """Radiometry of the product itself; None where its baseline is not known."""
-        if self.name is None:
+        if self.name is None or not self.name.baseline.isdigit():
             return None
-        baseline = int(self.name.baseline) if self.name.baseline.isdigit() else 0
-        return "adjusted" if baseline >= FIRST_ADJUSTED_BASELINE else "as_distributed"
+        adjusted = int(self.name.baseline) >= FIRST_ADJUSTED_BASELINE
+        return "adjusted" if adjusted else "as_distributed"
 
     @cached_property
     def positions(self) -> tuple[FloatArray, FloatArray]:
@@ -125,111 +148,90 @@ class SceneReader:
     @cached_property
     def solar_zenith_deg(self) -> FloatArray:
         """Solar zenith angle, degrees."""
-        return read_zenith(self.product, self.layout, self.grid, "solar")
+        return self._tied_zeniths.on(self.grid, "solar")
 
     @cached_property
     def satellite_zenith_deg(self) -> FloatArray:
         """Satellite zenith angle, degrees."""
-        return read_zenith(self.product, self.layout, self.grid, "sat")
+        return self._tied_zeniths.on(self.grid, "sat")
 
     @cached_property
-    def confidence(self) -> npt.NDArray[Any]:
-        """The flag ``confidence``, unsigned integers."""
-        return read_flag(self.product, self.layout.own("flags"), "confidence", self.grid)
+    def _tied_zeniths(self) -> TiedZeniths:
+        return read_tied_zeniths(self.product, self.layout)
+
+    @cached_property
+    def _flag_values(self) -> dict[str, npt.NDArray[Any]]:
+        return read_flags(self.product, self.layout.own("flags"), self.flags, self.grid)
 
     @cached_property
     def unfilled(self) -> BoolArray:
         """Pixels of which nothing is known."""
         if "confidence" not in self.flags:
             return np.zeros((self.grid.rows, self.grid.columns), bool)
-        return unfilled(self.confidence, self.flags["confidence"])
+        return unfilled(self._flag_values["confidence"], self.flags["confidence"])
 
     def flag(self, name: str) -> npt.NDArray[Any]:
         """Values of a flag; cloud flags are unknown where a pixel is unfilled.
 
         The product sets some of their bits there, by its surface maps alone.
         """
+        values = self._flag_values[name]
         if name == "confidence":
-            return self.confidence
-        values = read_flag(self.product, self.layout.own("flags"), name, self.grid).copy()
-        values[self.unfilled] = self.flags[name].attrs["_FillValue"]
-        return values
+            return values
+        return np.where(self.unfilled, self.flags[name].attrs["_FillValue"], values)
 
     def summary_cloud(self) -> BoolArray:
         """Where the product's summary says cloud."""
-        return bit(self.confidence, self.flags["confidence"], "summary_cloud")
+        return bit(self._flag_values["confidence"], self.flags["confidence"], "summary_cloud")
 
     def band(self, name: str) -> FloatArray:
         """Reflectance (unit 1) or brightness temperature (K), NaN where nothing was measured."""
         if name == "S7":
             values = self._s7[0]
         else:
-            stem = self.bands[name]
-            measurement = read_measurement(self.product, stem)
+            measurement = self._read(self.bands[name])
             if name in channels.REFLECTANCE_NAMES:
                 values = self._reflectance(name, measurement)
             else:
-                values = self._onto_grid(stem, measurement.values, measurement)
+                values = self._onto_grid(self.bands[name], measurement)
         values[self.unfilled] = np.nan
         return values
+
+    def _read(self, stem: str) -> Measurement:
+        return read_measurement(self.product, stem, orphans=self._is_collocated(stem))
 
     @cached_property
     def _s7(self) -> tuple[FloatArray, BoolArray]:
         """S7, and where it comes from F1, on the scene's grid."""
         stem, fire_stem = self.bands["S7"], self.layout.fire_band()
-        s7 = read_measurement(self.product, stem)
-        values, from_fire = s7.values, np.zeros(s7.values.shape, bool)
+        s7, from_fire = self._read(stem), None
         if self.options.fill_s7 and fire_stem is not None and s7.out_of_range.any():
-            fire = self._fire_at(s7, stem, fire_stem)
-            hot = np.isnan(values) | (fire > S7_SATURATION_KELVIN)
-            from_fire = s7.out_of_range & hot & np.isfinite(fire)
-            values[from_fire] = fire[from_fire]
-        placed = self._onto_grid(stem, values, s7)
-        if placed.shape == from_fire.shape:
+            s7, from_fire = fill_from_fire(self.product, self._places, s7, (stem, fire_stem))
+        placed = self._onto_grid(stem, s7)
+        if from_fire is None:
+            return placed, np.zeros(placed.shape, bool)
+        if s7.grid == self.grid:
             return placed, from_fire
-        share = self._onto_grid(stem, from_fire.astype(np.float32), s7)
+        as_share = replace(s7, values=from_fire.astype(np.float32), orphans=None)
+        share = self._onto_grid(stem, as_share)
         return placed, np.asarray(share > 0)
 
     def from_f1(self) -> BoolArray:
         """Where S7 is F1's, since S7 saturates there."""
         return self._s7[1] & ~self.unfilled
 
-    def _fire_at(self, s7: Measurement, stem: str, fire_stem: str) -> FloatArray:
-        """F1 at the pixels of S7: the nearest measurement where the product tells positions."""
-        own, other = measurement_grid(stem), measurement_grid(fire_stem)
-        fire = read_measurement(self.product, fire_stem)
-        if own == other or not (self._places.known(own) and self._places.known(other)):
-            return fit_to_grid(fire.values, s7.grid, np.nan, fire.path)
-        where = s7.out_of_range
-        found = self._places.neighbours(other, own, count=1, where=where)
-        result = np.full(s7.values.shape, np.nan, np.float32)
-        orphans = read_orphans(self.product, fire_stem)
-        result[where] = self._places.mean(found, other, fire.values, orphans)
-        return result
-
     def _reflectance(self, name: str, measurement: Measurement) -> FloatArray:
         """From radiance to reflectance on the scene's grid, in the radiometry that is wanted."""
         stem = self.bands[name]
         irradiance = solar_irradiance(self.product, stem, self.name.start if self.name else None)
-        radiance = measurement.values
-        if np.ptp(irradiance) > 0:
-            radiance *= irradiance.mean() / self._by_detector(stem, irradiance, measurement)
-        radiance = self._onto_grid(stem, radiance, measurement)
+        indices = self.layout.on("indices", measurement_grid(stem))
+        if np.ptp(irradiance) > 0 and self.layout.has(indices):
+            if indices not in self._detectors:
+                self._detectors[indices] = read_detectors(self.product, indices)
+            measurement = self._detectors[indices].even_out(measurement, irradiance)
+        radiance = self._onto_grid(stem, measurement)
         mean = float(irradiance.mean()) / self._radiometric_factor(name)
         return radiance_to_reflectance(radiance, mean, self.solar_zenith_deg)
-
-    def _by_detector(
-        self, stem: str, irradiance: FloatArray, measurement: Measurement
-    ) -> FloatArray:
-        """Irradiance of each pixel's own detector; the mean where that is not known."""
-        indices = self.layout.on("indices", measurement_grid(stem))
-        by_number = np.full(256, irradiance.mean(), np.float32)
-        by_number[: irradiance.size] = irradiance
-        if not self.layout.has(indices):
-            return by_number[-1:]
-        with ProductFile(self.product, indices) as file:
-            numbers = file.unsigned(f"detector_{indices[-2:]}")
-            return by_number[fit_to_grid(numbers, measurement.grid, 255, file.path)]
 
     def _radiometric_factor(self, name: str) -> float:
         """Factor from the product's radiometry to the one that is wanted."""
@@ -245,27 +247,30 @@ class SceneReader:
         factor = ADJUSTMENT[self.options.view][name]
         return factor if wanted == "adjusted" else 1 / factor
 
-    def _onto_grid(self, stem: str, values: FloatArray, measurement: Measurement) -> FloatArray:
+    def _onto_grid(self, stem: str, measurement: Measurement) -> FloatArray:
         """Bring values from a measurement's grid to the scene's."""
-        own, letter = measurement.grid, measurement_grid(stem)
-        if self.options.regrid == "collocated" and letter != self._letter:
-            return self._collocated(stem, values)
+        values, own, path = measurement.values, measurement.grid, measurement.path
+        if self._is_collocated(stem):
+            return self._collocated(measurement_grid(stem), measurement)
         if own.along_m < self.grid.along_m:
-            check_halves(own, self.grid, measurement.path)
+            check_halves(own, self.grid, path)
             return to_kilometre(values, own, self.grid)
         if own.along_m > self.grid.along_m:
-            check_halves(self.grid, own, measurement.path)
+            check_halves(self.grid, own, path)
             return to_half_kilometre(values, own, self.grid, np.nan)
-        return fit_to_grid(values, self.grid, np.nan, measurement.path)
+        return fit_to_grid(values, self.grid, np.nan, path, own)
 
-    def _collocated(self, stem: str, values: FloatArray) -> FloatArray:
+    def _is_collocated(self, stem: str) -> bool:
+        return self.options.regrid == "collocated" and measurement_grid(stem) != self._letter
+
+    def _collocated(self, letter: str, measurement: Measurement) -> FloatArray:
         """Nearest measurements: four of 500 m for a pixel of 1 km, else one."""
-        letter = measurement_grid(stem)
         if letter not in self._neighbours:
             count = 4 if self._letter == "i" else 1
-            self._neighbours[letter] = self._places.neighbours(letter, self._letter, count=count)
-        orphans = read_orphans(self.product, stem)
-        mean = self._places.mean(self._neighbours[letter], letter, values, orphans)
+            self._neighbours[letter] = self._places.neighbours(
+                letter, self._letter, count=count, grid=self.grid
+            )
+        mean = self._places.mean(self._neighbours[letter], letter, measurement)
         return mean.reshape(self.grid.rows, self.grid.columns)
 
     @property

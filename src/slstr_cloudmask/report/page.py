@@ -25,7 +25,7 @@ from slstr_cloudmask.errors import CloudMaskError
 from slstr_cloudmask.evaluation.counts import Counts
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.io import open_scene
-from slstr_cloudmask.io.benchmark_hdf import find_scenes
+from slstr_cloudmask.io.find_scenes import find_scenes
 from slstr_cloudmask.io.mask_file import read_mask
 from slstr_cloudmask.report import figures
 from slstr_cloudmask.report.composite import composite
