@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from slstr_cloudmask.detectors import get_detector
 from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError, ModelError
-from slstr_cloudmask.network.device import resolve_device, resolve_precision
+from slstr_cloudmask.network.device import Precision, resolve_device, resolve_precision
+from slstr_cloudmask.network.engine import Eager
 from slstr_cloudmask.network.inference import predict_logits
 from slstr_cloudmask.network.model_file import ModelConfig, load_model, save_model
 from slstr_cloudmask.network.normaliser import Normaliser
@@ -123,6 +124,10 @@ def _random_network(widths: tuple[int, ...] = (4, 8, 8)) -> UNet:
     return network
 
 
+def eager(network: UNet, precision: Precision = "fp32") -> Eager:
+    return Eager(network, torch.device("cpu"), precision)
+
+
 def test_scene_and_patches_agree_where_neither_sees_a_border() -> None:
     patch, crop, height, width = 64, 24, 110, 131
     network, reach = _random_network(), receptive_reach((4, 8, 8))
@@ -130,8 +135,8 @@ def test_scene_and_patches_agree_where_neither_sees_a_border() -> None:
     rng = np.random.default_rng(0)
     x_HWC = rng.normal(size=(height, width, 9)).astype(np.float32)
     options = {"patch_size": patch, "crop_size": crop}
-    whole = predict_logits(network, x_HWC, mode="scene", **options)  # type: ignore[arg-type]
-    tiled = predict_logits(network, x_HWC, mode="patches", **options)  # type: ignore[arg-type]
+    whole = predict_logits(eager(network), x_HWC, mode="scene", **options)
+    tiled = predict_logits(eager(network), x_HWC, mode="patches", **options)
     rows = _far_from_borders(TilingAxis(height, patch, crop), reach)
     columns = _far_from_borders(TilingAxis(width, patch, crop), reach)
     same = np.ix_(rows, columns)
@@ -155,7 +160,7 @@ def test_any_shape_is_predicted(shape: tuple[int, int]) -> None:
     x_HWC = np.zeros((*shape, 9), np.float32)
     for mode in ("scene", "patches"):
         logits = predict_logits(
-            _random_network(),
+            eager(_random_network()),
             x_HWC,
             mode=mode,
             patch_size=32,
@@ -168,8 +173,8 @@ def test_any_shape_is_predicted(shape: tuple[int, int]) -> None:
 def test_bf16_stays_near_fp32() -> None:
     network = _random_network()
     x_HWC = np.random.default_rng(1).normal(size=(64, 64, 9)).astype(np.float32)
-    exact = predict_logits(network, x_HWC, precision="fp32")
-    rough = predict_logits(network, x_HWC, precision="bf16")
+    exact = predict_logits(eager(network), x_HWC)
+    rough = predict_logits(eager(network, "bf16"), x_HWC)
     # bf16 keeps 8 bits: about 2**-8 relative an operation.
     assert np.abs(rough - exact).max() < 0.05 * np.abs(exact).max()
     assert np.abs(rough - exact).max() > 0

@@ -16,6 +16,7 @@ from slstr_cloudmask import channels
 from slstr_cloudmask.errors import InputError, ModelError
 from slstr_cloudmask.mask import build_mask
 from slstr_cloudmask.network.device import resolve_device, resolve_precision
+from slstr_cloudmask.network.engine import make_engine
 from slstr_cloudmask.network.inference import InferenceMode, predict_logits
 from slstr_cloudmask.network.model_file import Model, ModelConfig, load_model
 from slstr_cloudmask.radiometry import (
@@ -41,6 +42,8 @@ class Network:
         A number between 0 and 1, or the name of one of the model's thresholds.
     device, precision
         Where and how it runs: see ``network.device``.
+    engine, scenes
+        What runs it, and for how many scenes: see ``network.engine``.
     mode
         ``scene`` or ``patches``: see ``network.inference``.
 
@@ -48,6 +51,8 @@ class Network:
     ------
     ModelError
         The model has no threshold of that name.
+    InputError
+        There is no such device, precision or engine.
     """
 
     name = "network"
@@ -59,6 +64,8 @@ class Network:
         threshold: str | float = "balanced",
         device: str = "auto",
         precision: str = "auto",
+        engine: str = "auto",
+        scenes: int = 1,
         mode: InferenceMode = "scene",
     ) -> None:
         self.model = model if isinstance(model, Model) else load_model(model)
@@ -66,7 +73,9 @@ class Network:
         self.precision = resolve_precision(precision, self.device)
         self.threshold = _threshold(self.model, threshold)
         self.mode: InferenceMode = mode
-        self.network = self.model.network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.engine = make_engine(
+            self.model, engine=engine, device=self.device, precision=self.precision, scenes=scenes
+        )
 
     def probability(self, scene: xr.Dataset) -> npt.NDArray[np.float32]:
         """Return the probability of cloud (rows, columns) at every pixel, seen or not.
@@ -80,12 +89,11 @@ class Network:
         config = self.model.config
         _check_bands(scene, config.normaliser.channels)
         logits = predict_logits(
-            self.network,
+            self.engine,
             config.normaliser.apply(_as_trained(scene, config)),
             mode=self.mode,
             patch_size=config.patch_size,
             crop_size=config.crop_size,
-            precision=self.precision,
         )
         return torch.sigmoid(torch.from_numpy(logits)).numpy()
 
@@ -109,6 +117,7 @@ class Network:
                 "bands_used": " ".join(n for n in config.normaliser.channels if n in scene),
                 "bands_missing": " ".join(n for n in config.normaliser.channels if n not in scene),
                 "precision": self.precision,
+                "engine": self.engine.name,
                 "inference_mode": self.mode,
             },
         )

@@ -2,12 +2,14 @@
 
 Two ways, which agree wherever neither sees a border (a test holds them to it):
 
-- ``scene``: the whole scene in one pass, padded by less than the network's stride (the default);
+- ``scene``: the scene as one, padded by less than the network's stride (the default). It is run in
+  strips of its full width, with so many rows around each that none of its pixels sees the cut;
 - ``patches``: the benchmark's overlapping patches, of which the middles are kept (faithful).
 
 Shape legend: N patches, C channels, H rows, W columns.
 """
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -15,14 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from slstr_cloudmask.network.device import Precision, autocast
+from slstr_cloudmask.network.engine import Engine
 from slstr_cloudmask.network.tiling import (
     Float32Array,
     TilingAxis,
     join_patches,
     overlapping_patches,
 )
-from slstr_cloudmask.network.unet import UNet
 
 InferenceMode = Literal["scene", "patches"]
 
@@ -30,20 +31,19 @@ PATCHES_PER_PASS = 8  # bounds the memory of a pass
 
 
 def predict_logits(
-    network: UNet,
+    engine: Engine,
     x_HWC: Float32Array,
     *,
     mode: InferenceMode = "scene",
     patch_size: int = 256,
     crop_size: int = 80,
-    precision: Precision = "fp32",
 ) -> Float32Array:
     """Return the logit of cloud at each pixel.
 
     Parameters
     ----------
-    network
-        In evaluation mode, on the device where it shall run.
+    engine
+        What runs the network.
     x_HWC
         Normalised channels.
     mode
@@ -51,29 +51,56 @@ def predict_logits(
     patch_size, crop_size
         The benchmark's patches. In ``scene`` mode they fix only how pooling cells lie on the
         scene, so that both modes see the same cells.
-    precision
-        ``fp32`` or ``bf16``; logits are float32 either way.
 
     Returns
     -------
     numpy.ndarray
         Logits (H, W), float32.
     """
-    with torch.inference_mode():
-        if mode == "patches":
-            return _by_patches(network, x_HWC, patch_size, crop_size, precision)
-        return _whole_scene(network, x_HWC, patch_size, crop_size, precision)
+    if mode == "patches":
+        return _by_patches(engine, x_HWC, patch_size, crop_size)
+    return _whole_scene(engine, x_HWC, patch_size, crop_size)
 
 
-def _whole_scene(
-    network: UNet, x_HWC: Float32Array, patch: int, crop: int, precision: Precision
-) -> Float32Array:
+def _whole_scene(engine: Engine, x_HWC: Float32Array, patch: int, crop: int) -> Float32Array:
     height, width = x_HWC.shape[:2]
-    top, bottom = _phase_padding(height, patch, crop, network.stride)
-    left, right = _phase_padding(width, patch, crop, network.stride)
-    x_NCHW = functional.pad(_to_device(network, x_HWC[np.newaxis]), (left, right, top, bottom))
-    logits_NHW = _run(network, x_NCHW, precision)
-    return logits_NHW[0, top : top + height, left : left + width]
+    top, bottom = _phase_padding(height, patch, crop, engine.stride)
+    left, right = _phase_padding(width, patch, crop, engine.stride)
+    x_NCHW = functional.pad(_to_tensor(x_HWC[np.newaxis]), (left, right, top, bottom))
+    rows = x_NCHW.shape[2]
+    logits_HW = np.empty((rows, x_NCHW.shape[3]), np.float32)
+    for seen, kept in strips(rows, engine.strip_rows or rows, engine.halo, engine.stride):
+        strip_HW = engine.run(x_NCHW[:, :, seen])[0, 0].numpy()
+        logits_HW[kept] = strip_HW[kept.start - seen.start : kept.stop - seen.start]
+    return logits_HW[top : top + height, left : left + width]
+
+
+def strips(rows: int, kept_rows: int, halo: int, stride: int) -> Iterator[tuple[slice, slice]]:
+    """Cut a scene into strips of equal height.
+
+    Parameters
+    ----------
+    rows
+        Rows of the scene, a multiple of ``stride``.
+    kept_rows
+        Rows that are kept of each strip.
+    halo
+        Rows around them that a pixel of theirs can see.
+    stride
+        Strips begin and end at multiples of it, so that pooling cells lie as they do in the scene.
+
+    Yields
+    ------
+    seen, kept
+        Rows of a strip, and those of them that are kept; at the ends of the scene a strip begins
+        or ends with it.
+    """
+    kept_rows += -kept_rows % stride
+    halo += -halo % stride
+    height = min(rows, kept_rows + 2 * halo)
+    for first in range(0, rows, kept_rows):
+        start = min(max(first - halo, 0), rows - height)
+        yield slice(start, start + height), slice(first, min(first + kept_rows, rows))
 
 
 def _phase_padding(length: int, patch: int, crop: int, stride: int) -> tuple[int, int]:
@@ -86,27 +113,17 @@ def _phase_padding(length: int, patch: int, crop: int, stride: int) -> tuple[int
     return before, -(before + length) % stride
 
 
-def _by_patches(
-    network: UNet, x_HWC: Float32Array, patch: int, crop: int, precision: Precision
-) -> Float32Array:
+def _by_patches(engine: Engine, x_HWC: Float32Array, patch: int, crop: int) -> Float32Array:
     patches = overlapping_patches(x_HWC, patch, crop)
     logits_NHW = np.concatenate(
         [
-            _run(network, _to_device(network, patches[i : i + PATCHES_PER_PASS]), precision)
+            engine.run(_to_tensor(patches[i : i + PATCHES_PER_PASS]))[:, 0].numpy()
             for i in range(0, len(patches), PATCHES_PER_PASS)
         ]
     )
     return join_patches(logits_NHW, x_HWC.shape[:2], patch, crop)
 
 
-def _to_device(network: UNet, x_NHWC: Float32Array) -> Tensor:
+def _to_tensor(x_NHWC: Float32Array) -> Tensor:
     """Return channels (N, C, H, W); the channels-last memory of the array stays as it is."""
-    device = next(network.parameters()).device
-    return torch.from_numpy(x_NHWC).to(device).permute(0, 3, 1, 2)
-
-
-def _run(network: UNet, x_NCHW: Tensor, precision: Precision) -> Float32Array:
-    with autocast(x_NCHW.device, precision):
-        logits = network(x_NCHW)
-    result: Float32Array = logits[:, 0].float().cpu().numpy()
-    return result
+    return torch.from_numpy(x_NHWC).permute(0, 3, 1, 2)

@@ -9,7 +9,6 @@ Shape legend: N scenes or patches, C channels, H rows, W columns.
 
 import math
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -48,6 +47,7 @@ class UNet(nn.Module):
             for below, skip in zip(coarse, reversed(down), strict=True)
         )
         self.head = nn.Conv2d(widths[0], 1, kernel_size=1)
+        self.widths = widths
         self.stride = 2 ** len(down)
         self.apply(_he_normal)
 
@@ -60,10 +60,41 @@ class UNet(nn.Module):
             x_NCHW = functional.max_pool2d(x_NCHW, 2)
         x_NCHW = self.bottom(x_NCHW)
         for block, skip in zip(self.decoder, reversed(skips), strict=True):
-            upsampled = functional.interpolate(x_NCHW, scale_factor=2.0, mode="nearest")
-            x_NCHW = block(torch.cat([upsampled, skip], dim=1))
+            first, *rest = block.children()
+            x_NCHW = join_upsampled(first, x_NCHW, skip)
+            for layer in rest:
+                x_NCHW = layer(x_NCHW)
         logits: Tensor = self.head(x_NCHW)
         return logits
+
+
+def join_upsampled(convolution: nn.Module, coarse_NCHW: Tensor, skip_NCHW: Tensor) -> Tensor:
+    """Convolve a doubled coarse map beside a skip, without doubling or joining them.
+
+    Equal to ``convolution(cat([upsample(coarse), skip]))`` with nearest-neighbour up-sampling: two
+    neighbours that are copies share their weights' sum, so a 3×3 convolution of the doubled map is
+    a transposed 4×4 convolution of the coarse one, with stride 2, at 4/9 of the multiplications.
+
+    Parameters
+    ----------
+    convolution
+        A ``Conv2d`` of 3×3 with padding 1, of the channels of both maps, ``coarse`` first.
+    coarse_NCHW, skip_NCHW
+        The first is half as high and half as wide as the second.
+    """
+    assert isinstance(convolution, nn.Conv2d)
+    channels_up = coarse_NCHW.shape[1]
+    weight_up, weight_skip = (
+        convolution.weight[:, :channels_up],
+        convolution.weight[:, channels_up:],
+    )
+    # Rows k of the 4×4 kernel are rows 2 - k and 3 - k of the 3×3 one, those of them that exist.
+    padded = functional.pad(weight_up.flip(-2, -1), (1, 1, 1, 1))
+    kernel = functional.avg_pool2d(padded, 2, stride=1, divisor_override=1)
+    upsampled = functional.conv_transpose2d(
+        coarse_NCHW, kernel.transpose(0, 1), stride=2, padding=1
+    )
+    return upsampled + functional.conv2d(skip_NCHW, weight_skip, convolution.bias, padding=1)
 
 
 def _conv_pair(inputs: int, outputs: int) -> nn.Sequential:
