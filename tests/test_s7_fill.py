@@ -49,9 +49,13 @@ def test_where_s7_is_f1(tmp_path: Path, baseline: str, view: str, cartesian: boo
         # (0, 7): in range, whatever F1 says
         (1, 0): INVALID_RADIANCE,  # S7 is stored, and F1 says that it does not saturate yet
         (1, 1): INVALID_RADIANCE,  # S7 is fill
+        (1, 2): INVALID_RADIANCE,  # F1 is hot, and S7 is well below its end
+        (1, 3): INVALID_RADIANCE,  # both say that S7 is at its end
     }
     mark(product, f"S7_BT_{suffix}", exceptions)
-    put(product, f"S7_BT_{suffix}", {(1, 0): 308.0, (1, 1): np.nan, (0, 1): np.nan})
+    stored = {(1, 0): 308.0, (1, 1): np.nan, (0, 1): np.nan, (1, 2): 308.0, (1, 3): 311.5}
+    put(product, f"S7_BT_{suffix}", stored)
+    put(product, fire, {(1, 2): HOT, (1, 3): HOT})
 
     kelvin, source = s7(product, view=view)
 
@@ -59,8 +63,8 @@ def test_where_s7_is_f1(tmp_path: Path, baseline: str, view: str, cartesian: boo
     expected = [HOT, HOT, nan, nan, S7_KELVIN, nan, nan, S7_KELVIN, S7_KELVIN]
     np.testing.assert_allclose(kelvin[0, :9], expected, atol=0.005)
     assert source[0, :9].tolist() == [1, 1, 255, 255, 0, 255, 255, 0, 0]
-    np.testing.assert_allclose(kelvin[1, :2], [308, 309], atol=0.005)
-    assert source[1, :2].tolist() == [0, 1]
+    np.testing.assert_allclose(kelvin[1, :4], [308, 309, 308, HOT], atol=0.005)
+    assert source[1, :4].tolist() == [0, 1, 0, 1]
     assert (source[2:] == 0).all()
     np.testing.assert_allclose(kelvin[2:], S7_KELVIN, atol=0.005)
 
@@ -214,3 +218,10 @@ def test_source_says_what_it_is(tmp_path: Path) -> None:
     assert scene["S7"].attrs["ancillary_variables"] == "S7_source"
     assert scene["S7_source"].attrs["flag_meanings"] == "S7 F1"
     assert scene["S7_source"].dtype == np.uint8
+
+
+@pytest.mark.parametrize(("cartesian", "words"), [(True, "collocated"), (False, "pixel for pixel")])
+def test_source_says_how_f1_came_there(tmp_path: Path, cartesian: bool, words: str) -> None:
+    scene = open_scene(write_views(tmp_path, Make(cartesian=cartesian)))
+
+    assert words in scene["S7_source"].attrs["comment"]

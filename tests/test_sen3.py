@@ -1,4 +1,5 @@
 import logging
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -477,11 +478,42 @@ def test_attributes_that_mean_nothing_are_errors(
         read_sen3(product).load()
 
 
-def test_radiance_without_angles_is_an_error(product: Path) -> None:
+def test_radiance_without_angles_is_left_out(
+    product: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (product / "geometry_tn.nc").unlink()
 
-    with pytest.raises(BrokenFileError, match=r"no geometry_tn\.nc.*cannot be turned"):
+    scene = read_sen3(product)
+
+    assert list(scene.data_vars)[:3] == ["S7", "S8", "S9"]
+    assert re.search(r"no geometry_tn\.nc, and.* S1, S2, .* S6 cannot.*: left out", caplog.text)
+
+
+def test_radiance_without_angles_and_nothing_else_is_an_error(tmp_path: Path) -> None:
+    product = write_product(tmp_path, bands=("S1", "S2"))
+    (product / "geometry_tn.nc").unlink()
+
+    with pytest.raises(InputError, match=r"no geometry_tn\.nc, and.* S1, S2 cannot be turned"):
+        read_sen3(product)
+
+
+@pytest.mark.parametrize("name", ["geometry_tn.nc", "geodetic_tx.nc"])
+def test_tie_points_of_another_product_are_refused(product: Path, name: str) -> None:
+    with h5py.File(product / name, "r+") as file:
+        file.attrs["start_offset"] = np.array([40_000], np.int32)
+
+    with pytest.raises(BrokenFileError, match=rf"{name} does not fit.*40000 rows of 1000 m"):
         read_sen3(product).load()
+
+
+def test_a_product_that_was_renamed_to_another_is_known_by_its_files(
+    product: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = read_sen3(product.rename(product.with_name(NAME_005)))
+
+    assert scene.attrs["platform"] == "Sentinel-3A"
+    assert scene.attrs["radiometry"] == "as_distributed"
+    assert f"{NAME_005} is another product by its files: {NAME}" in caplog.text
 
 
 def test_product_without_flags_and_positions_is_read(product: Path) -> None:
@@ -526,7 +558,7 @@ def test_real_product() -> None:
     # As it is, S7 ends at 312.91 K, where it saturates; F1 goes on.
     unfilled = read_sen3(REAL, fill_s7=False)
     assert float(np.nanmax(unfilled["S7"])) == pytest.approx(312.91, abs=0.01)
-    assert float(np.nanmax(scene["S7"])) == pytest.approx(447.70, abs=0.01)
+    assert float(np.nanmax(scene["S7"])) == pytest.approx(424.04, abs=0.01)
     same = scene["S7_source"].values == 0
     np.testing.assert_array_equal(scene["S7"].values[same], unfilled["S7"].values[same])
     assert valid_pixels(scene).mean() == pytest.approx(0.963, abs=0.001)

@@ -543,6 +543,9 @@ def _write_placed_product(product: Path, passing: Overpass, stem: str) -> tuple[
     tie = scene_geometry(passing, TIE_WINDOW)
     ties = {"latitude_tx": tie.latitude_deg[:, ::16], "longitude_tx": tie.longitude_deg[:, ::16]}
     write_file(product / "geodetic_tx.nc", ties, tie=True, track_column=TIE_TRACK)
+    zenith_deg = np.full(ties["latitude_tx"].shape, 30.0)
+    angles = {"solar_zenith_tn": zenith_deg, "sat_zenith_tn": zenith_deg}
+    write_file(product / "geometry_tn.nc", angles, tie=True, track_column=TIE_TRACK)
     fine = 2 if stem.endswith("an") else 1
     values = np.zeros((ROWS * fine, 1500 * fine), np.int16)
     band, _, suffix = stem.split("_")

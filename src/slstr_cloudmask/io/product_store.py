@@ -11,6 +11,7 @@ is asked for and none before: nothing is unpacked, and nothing is written to the
 import re
 import zipfile
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,6 +37,7 @@ from slstr_cloudmask.io.remote import (
     without_secrets,
 )
 
+_REQUESTS_AT_A_TIME = 16  # of a web server
 # A measurement, of any band, grid and view.
 _MEASUREMENT = re.compile(r"[SF][1-9]_(BT|radiance)_[abcfi][no]\.nc")
 
@@ -61,8 +63,7 @@ class Product:
     location
         Path or URL as it was given, for messages: without user, password and query.
     names
-        The files that it holds. On a web server these are the files that its manifest lists, and
-        one of them may turn out to be absent when it is opened.
+        The files that it holds. On a web server these are those of its manifest that are there.
     """
 
     name: str
@@ -194,8 +195,7 @@ def _from_remote_folder(filesystem: Any, path: str, location: str) -> Product:
 def _from_web(filesystem: Any, path: str, location: str) -> Product:
     """Open a folder of a web server, which need not list its folders: the manifest does.
 
-    Whether each file is there is seen when it is opened. To ask beforehand would take a hundred
-    requests, and not every server answers such.
+    The server is asked for each file, a few at a time, since a product need not be whole.
     """
     folder = path
     if (bare := without_query(path)).endswith(f"/{MANIFEST}"):
@@ -208,7 +208,10 @@ def _from_web(filesystem: Any, path: str, location: str) -> Product:
             f"There is no product at {location}: expected {MANIFEST} in it, which tells the files "
             "of a product on a web server."
         ) from error
-    names = frozenset(parse_manifest(content, location).files) | {MANIFEST}
+    listed = sorted(parse_manifest(content, location).files)
+    with ThreadPoolExecutor(_REQUESTS_AT_A_TIME) as pool:
+        there = pool.map(files.holds, listed)
+    names = frozenset(name for name, held in zip(listed, there, strict=True) if held) | {MANIFEST}
     name = product_folder_name(location)
     _check_is_product(location, name, names, names)
     return Product(name, location, names, files)

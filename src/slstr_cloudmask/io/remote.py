@@ -209,6 +209,16 @@ class RemoteFolder:
         """Read one file into memory."""
         return io.BytesIO(self.filesystem.cat_file(join(self.folder, name)))
 
+    def holds(self, name: str) -> bool:
+        """Whether a file is there; what a server does not tell is taken to be."""
+        try:
+            self.filesystem.info(join(self.folder, name))
+        except FileNotFoundError as error:
+            return _original(error) is not error
+        except Exception:  # whatever it is, it is said when the file is opened
+            return True
+        return True
+
     def size(self, name: str) -> int:
         """Size of one file, bytes."""
         path = join(self.folder, name)

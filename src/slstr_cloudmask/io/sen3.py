@@ -77,11 +77,12 @@ def _bands(reader: SceneReader) -> dict[str, xr.Variable]:
         name: _lazy(reader, np.float32, partial(reader.band, name), band_attributes(name))
         for name in reader.bands
     }
-    if reader.options.fill_s7 and "S7" in bands and reader.layout.fire_band():
+    if words := reader.fire_words:
         bands["S7"].attrs |= {"comment": S7_COMMENT, "ancillary_variables": "S7_source"}
         source = value_flag_variable(
             np.zeros((0, 0)), {"S7": 0, "F1": 1}, long_name="band that S7 is taken from"
         )
+        source.attrs["comment"] = words
         bands["S7_source"] = _lazy(reader, np.uint8, partial(_s7_source, reader), source.attrs)
     return bands
 
@@ -154,7 +155,8 @@ def _whole(location: str) -> Iterator[None]:
 
 def _warn_of_missing_bands(reader: SceneReader) -> None:
     """Name the bands that are not there, unless it is night and they never are."""
-    missing = [name for name in channels.NAMES if name not in reader.bands]
+    held = reader.layout.bands()
+    missing = [name for name in channels.NAMES if name not in held]
     if not missing:
         return
     surprising: Collection[str] = missing

@@ -98,8 +98,9 @@ class ProductFile:
             The file has no such variable, one of another shape or kind, or its data cannot be
             read.
         """
+        dataset = self._dataset(name, shape, kinds)
         try:
-            return np.asarray(self._dataset(name, shape, kinds)[()])
+            return np.asarray(dataset[()])
         except OSError as error:
             raise BrokenFileError(
                 f"{self.path} is damaged: variable {name} cannot be read ({error}). "

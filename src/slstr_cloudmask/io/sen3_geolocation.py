@@ -15,6 +15,7 @@ import numpy as np
 from slstr_cloudmask.errors import BrokenFileError
 from slstr_cloudmask.io.geolocation import (
     Grid,
+    TiePositions,
     interpolate_position,
     interpolate_zenith,
     tie_positions,
@@ -71,8 +72,27 @@ def tied_positions(product: Product, grid: Grid) -> tuple[FloatArray, FloatArray
     with ProductFile(product, TIE_POSITIONS) as file:
         latitude = file.unpacked("latitude_tx")
         longitude = file.unpacked("longitude_tx", latitude.shape)
-        positions = tie_positions(grid, file.grid("latitude_tx"))
+        positions = _fitting(grid, file.grid("latitude_tx"), file.path)
     return interpolate_position(latitude, longitude, positions)
+
+
+def _fitting(grid: Grid, tie: Grid, path: str) -> TiePositions:
+    """Find a grid among tie points, which at least half of it must lie among.
+
+    Raises
+    ------
+    BrokenFileError
+        It does not: the tie points are those of another product.
+    """
+    positions = tie_positions(grid, tie)
+    for among, count in ((positions.rows, tie.rows), (positions.columns, tie.columns)):
+        if ((among < -1) | (among > count)).mean() > 0.5:
+            raise BrokenFileError(
+                f"{path} does not fit the product's other files: its tie points begin "
+                f"{tie.start_offset:g} rows of {tie.along_m:g} m into the orbit, the scene "
+                f"{grid.start_offset:g} of {grid.along_m:g} m. Download the product again."
+            )
+    return positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +105,17 @@ class TiedZeniths:
         Degrees (tie rows, tie columns) by whose they are: ``solar``, ``sat``.
     grid
         That of the tie points.
+    path
+        Their file, for messages.
     """
 
     zenith_deg: Mapping[str, FloatArray]
     grid: Grid
+    path: str
 
     def on(self, grid: Grid, whose: str) -> FloatArray:
         """Interpolate one to a grid: degrees (rows, columns)."""
-        return interpolate_zenith(self.zenith_deg[whose], tie_positions(grid, self.grid))
+        return interpolate_zenith(self.zenith_deg[whose], _fitting(grid, self.grid, self.path))
 
 
 def read_tied_zeniths(product: Product, layout: Layout) -> TiedZeniths:
@@ -100,16 +123,11 @@ def read_tied_zeniths(product: Product, layout: Layout) -> TiedZeniths:
 
     Raises
     ------
-    BrokenFileError
+    MissingFileError, BrokenFileError
         The file is not there, or cannot be read.
     """
     stem = layout.on("geometry", "t")
-    if not layout.has(stem):
-        raise BrokenFileError(
-            f"{product.location} holds no {stem}.nc, and without the solar zenith angle in it "
-            "radiances cannot be turned into reflectances. Download the product again."
-        )
     with ProductFile(product, stem) as file:
         names = {whose: f"{whose}_zenith_{stem[-2:]}" for whose in ("solar", "sat")}
         zenith_deg = {whose: file.unpacked(name) for whose, name in names.items()}
-        return TiedZeniths(zenith_deg, file.grid(names["solar"]))
+        return TiedZeniths(zenith_deg, file.grid(names["solar"]), file.path)

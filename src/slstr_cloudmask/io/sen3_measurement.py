@@ -39,6 +39,8 @@ class Measurement:
     out_of_range
         Above what the band can measure, boolean (rows, columns); not where for another reason
         nothing was measured.
+    saturated
+        Of these, where the file says that the detector was.
     grid
         Where it lies.
     path
@@ -51,6 +53,7 @@ class Measurement:
 
     values: FloatArray
     out_of_range: BoolArray
+    saturated: BoolArray
     grid: Grid
     path: str
     orphans: FloatArray | None = None
@@ -75,10 +78,11 @@ def read_measurement(product: Product, stem: str, *, orphans: bool = False) -> M
     """
     variable = stem.replace(_kind(stem), f"{_kind(stem)}orphan_")
     with ProductFile(product, stem) as file:
-        values, out_of_range = _usable(file, stem)
+        values, out_of_range, saturated = _usable(file, stem)
         has_orphans = orphans and variable in file and file.size(variable) > 0
         beside = _usable(file, variable)[0] if has_orphans else None
-        return Measurement(values, out_of_range, file.grid(stem), file.path, beside)
+        grid = file.grid(stem)
+        return Measurement(values, out_of_range, saturated, grid, file.path, beside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +133,17 @@ def _detector_numbers(file: ProductFile, variable: str) -> Array:
     return np.minimum(file.unsigned(variable), UNKNOWN).astype(np.uint8)
 
 
-def _usable(file: ProductFile, variable: str) -> tuple[FloatArray, BoolArray]:
-    """Values with NaN where nothing was measured, and where they are out of range."""
+def _usable(file: ProductFile, variable: str) -> tuple[FloatArray, BoolArray, BoolArray]:
+    """Values with NaN where nothing was measured, where out of range, and where saturated."""
     name = variable.replace(_kind(variable), "_exception_")
     values = file.unpacked(variable)
     exceptions, masks = file.unsigned(name, values.shape), file.flag_masks(name)
     unusable = sum(mask for meaning, mask in masks.items() if meaning not in USABLE_EXCEPTIONS)
-    out_of_range = sum(masks.get(meaning, 0) for meaning in OUT_OF_RANGE_EXCEPTIONS)
-    nothing = (exceptions & unusable) != 0
-    values[nothing] = np.nan
-    return values, ((exceptions & out_of_range) != 0) & ~nothing
+    above = sum(masks.get(meaning, 0) for meaning in OUT_OF_RANGE_EXCEPTIONS)
+    measured = (exceptions & unusable) == 0
+    values[~measured] = np.nan
+    out_of_range = ((exceptions & above) != 0) & measured
+    return values, out_of_range, out_of_range & ((exceptions & masks.get("saturation", 0)) != 0)
 
 
 def _kind(name: str) -> str:

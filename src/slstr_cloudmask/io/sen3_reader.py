@@ -6,6 +6,7 @@
 What several pieces need is kept: angles, positions, unfilled pixels, nearest neighbours.
 """
 
+import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -29,7 +30,7 @@ from slstr_cloudmask.io.regrid import (
 )
 from slstr_cloudmask.io.sen3_cartesian import Places
 from slstr_cloudmask.io.sen3_file import ProductFile
-from slstr_cloudmask.io.sen3_fire import fill_from_fire
+from slstr_cloudmask.io.sen3_fire import fill_from_fire, is_collocated
 from slstr_cloudmask.io.sen3_flags import bit, flag_attributes, read_flags, unfilled
 from slstr_cloudmask.io.sen3_geolocation import TiedZeniths, read_positions, read_tied_zeniths
 from slstr_cloudmask.io.sen3_layout import Layout, measurement_grid
@@ -41,6 +42,8 @@ from slstr_cloudmask.io.sen3_measurement import (
 )
 from slstr_cloudmask.radiometry import ADJUSTMENT, RADIOMETRIES
 from slstr_cloudmask.scene import FloatArray
+
+logger = logging.getLogger(__name__)
 
 Regrid = Literal["mean", "collocated"]
 REGRIDS: tuple[Regrid, ...] = get_args(Regrid)
@@ -98,6 +101,7 @@ class SceneReader:
                 f"{', '.join(channels.NAMES)}, in files such as {self.layout.on('S8_BT', 'i')}.nc. "
                 "Download the product again, with its measurements."
             )
+        self._leave_out_what_has_no_angles()
         self._places = Places(product, self.layout)
         self._detectors: dict[str, Detectors] = {}
         self._neighbours: dict[str, Neighbours] = {}
@@ -105,6 +109,21 @@ class SceneReader:
         flags = self.layout.own("flags")
         self.flags = flag_attributes(product, flags) if self.layout.has(flags) else {}
         self._check_can()
+
+    def _leave_out_what_has_no_angles(self) -> None:
+        """Leave out the reflective bands where nothing tells the solar zenith angle."""
+        geometry = self.layout.on("geometry", "t")
+        reflective = [name for name in self.bands if name in channels.REFLECTANCE_NAMES]
+        if not reflective or self.layout.has(geometry):
+            return
+        lacking = (
+            f"{self.product.location} holds no {geometry}.nc, and without the solar zenith angle "
+            f"in it {', '.join(reflective)} cannot be turned into reflectance"
+        )
+        if len(reflective) == len(self.bands):
+            raise InputError(f"{lacking}. Download the product again.")
+        logger.warning("%s: left out.", lacking)
+        self.bands = {name: self.bands[name] for name in self.bands if name not in reflective}
 
     def _check_can(self) -> None:
         """Refuse at once what the product cannot give."""
@@ -128,9 +147,16 @@ class SceneReader:
 
     @cached_property
     def name(self) -> ProductName | None:
-        """The product's name, by its folder or else by what its files say."""
+        """The product's name, by what its files say or else by its folder."""
         original = str(self.attributes.get("product_name", "")).strip()
-        return parse_product_name(self.product.name) or parse_product_name(original)
+        stored, given = parse_product_name(original), parse_product_name(self.product.name)
+        if stored and given and stored.stem != given.stem:
+            logger.warning(
+                "%s is another product by its files: %s; they are believed.",
+                self.product.name,
+                original,
+            )
+        return stored or given
 
     @property
     def distributed_radiometry(self) -> str | None:
@@ -215,6 +241,16 @@ class SceneReader:
         as_share = replace(s7, values=from_fire.astype(np.float32), orphans=None)
         share = self._onto_grid(stem, as_share)
         return placed, np.asarray(share > 0)
+
+    @property
+    def fire_words(self) -> str | None:
+        """How F1 comes into S7's place; None where it does not."""
+        fire = self.layout.fire_band()
+        if not self.options.fill_s7 or "S7" not in self.bands or fire is None:
+            return None
+        if is_collocated(self._places, (self.bands["S7"], fire)):
+            return "F1 collocated: the nearest measurement on the ground"
+        return "F1 pixel for pixel: the product does not tell where both lie on the ground"
 
     def from_f1(self) -> BoolArray:
         """Where S7 is F1's, since S7 saturates there."""
