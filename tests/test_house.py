@@ -20,6 +20,8 @@ ORDER = [
     "atomic",
     "progress",
     "workers",
+    "processes",
+    "pipeline",
     "extras",
     "events",
     "validation",
@@ -46,7 +48,7 @@ ONLY = {
     "errors": set(),
     "channels": {"errors"},
     "evaluation": {"__init__", "errors", "flags", "scene"},
-    "network": {"__init__", "errors", "channels", "atomic", "scene", "radiometry"},
+    "network": {"__init__", "errors", "channels", "atomic", "extras", "scene", "radiometry"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -18,6 +18,7 @@ def predict(
     threshold: str | float = "balanced",
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
 ) -> xr.Dataset:
     """Mask a scene.
 
@@ -35,6 +36,8 @@ def predict(
         Cloud where the probability is at least this: a number, or the name of a preset.
     device, precision
         Where and how a network runs.
+    engine
+        What runs it: auto, eager, compiled, onnx or openvino.
 
     Returns
     -------
@@ -47,15 +50,13 @@ def predict(
     CloudMaskError
         The product cannot be read, or does not fit the detector.
     """
-    if isinstance(scene, xr.Dataset):
-        check_scene(scene)
-    else:
-        scene = open_scene(scene)
+    scene = check_scene(scene) if isinstance(scene, xr.Dataset) else open_scene(scene)
     chosen = get_detector(
         detector,
         model=None if model is None else Path(model),
         threshold=threshold,
         device=device,
         precision=precision,
+        engine=engine,
     )
     return carry(chosen.predict(scene), scene)

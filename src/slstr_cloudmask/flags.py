@@ -55,6 +55,45 @@ def value_flag_variable(
     return xr.Variable(DIMS, np.asarray(values, np.uint8), attributes)
 
 
+def integer_flags(dataset: xr.Dataset) -> xr.Dataset:
+    """Turn flags that xarray decoded into integers again.
+
+    xarray reads a flag with a fill value as floating point, NaN where it is filled, unless it was
+    asked not to.
+
+    Parameters
+    ----------
+    dataset
+        A Scene or a Mask; flags are the variables with ``flag_masks`` or ``flag_values``.
+
+    Returns
+    -------
+    xarray.Dataset
+        With unsigned flags, all bits where unknown, and ``_FillValue``; the same object where
+        nothing was decoded.
+    """
+    decoded = {
+        name: _integers(flag.variable)
+        for name, flag in dataset.data_vars.items()
+        if flag.dtype.kind == "f" and {"flag_masks", "flag_values"} & set(flag.attrs)
+    }
+    return dataset.assign(decoded) if decoded else dataset
+
+
+def _integers(flag: xr.Variable) -> xr.Variable:
+    name = "flag_masks" if "flag_masks" in flag.attrs else "flag_values"
+    codes = np.atleast_1d(flag.attrs[name])
+    known = np.isfinite(flag.values)
+    dtype = codes.dtype
+    if dtype.kind != "u":  # Zarr keeps lists, which know no type
+        dtype = np.min_scalar_type(int(max(codes.max(), flag.values[known].max(initial=0))))
+    fill = np.iinfo(dtype).max
+    values = np.full(flag.shape, fill, dtype)
+    values[known] = flag.values[known]
+    attributes = {**flag.attrs, name: codes.astype(dtype), "_FillValue": dtype.type(fill)}
+    return xr.Variable(flag.dims, values, attributes)
+
+
 def flag_masks(attributes: Mapping[Any, Any]) -> dict[str, int]:
     """Bit mask by meaning, from a flag's own attributes; spare bits are left out.
 

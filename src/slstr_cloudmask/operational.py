@@ -16,14 +16,18 @@ from slstr_cloudmask.flags import (
     BoolArray,
     decode_flag,
     flag_masks,
+    integer_flags,
     value_flag_variable,
 )
-from slstr_cloudmask.scene import valid_pixels
+from slstr_cloudmask.scene import PIXEL_KM, valid_pixels
 
 AGREEMENT_VALUES = {"both_clear": 0, "both_cloud": 1, "only_this_mask": 2, "only_operational": 3}
 # What a mask is compared with: the first of these that the scene knows, without their prefix. The
 # summary is the product's own verdict; of the Bayesian bits, users are told to take this one.
 REFERENCES = ("summary_cloud", "bayes_single_moderate", "basic")
+# What the oblique view sees at least, to either side of the track: in a product of August 2021 its
+# thermal bands reach from 406 to 401 km in every row.
+OBLIQUE_REACH_KM = 400.0
 
 
 def operational_masks(scene: xr.Dataset) -> dict[str, xr.Variable]:
@@ -41,9 +45,11 @@ def operational_masks(scene: xr.Dataset) -> dict[str, xr.Variable]:
         each bit of the Bayesian flag; ``basic``, where any of the threshold tests found cloud.
         Each is uint8 (rows, columns), 0 clear, 1 cloud, 255 unknown, with CF ``flag_values`` and
         ``flag_meanings``. A mask of which nothing is known is left out, and so is a Bayesian bit
-        that is set nowhere, for nobody says whether its test was made; ``single_moderate``, which
-        always is, stays.
+        that is set nowhere, for nobody says whether its test was made; only ``single_moderate``
+        stays where another bit is set. Bits of both views are unknown where the oblique view may
+        not see, and left out where the scene does not say where its track is.
     """
+    scene = integer_flags(scene)
     seen = valid_pixels(scene)
     prefix = mask_prefix(scene)
     found: dict[str, xr.Variable] = {}
@@ -60,13 +66,35 @@ def operational_masks(scene: xr.Dataset) -> dict[str, xr.Variable]:
         values = scene["summary_cloud"].values
         keep("summary_cloud", values == 1, values != UNKNOWN, "summary cloud flag")
     if "bayes" in scene:
-        for meaning in flag_masks(scene["bayes"].attrs):
-            cloud, known = decode_flag(scene["bayes"], meaning)
-            if cloud[seen].any() or meaning == "single_moderate":
-                keep(f"bayes_{meaning}", cloud, known, f"Bayesian cloud flag {meaning}")
+        for meaning, (cloud, known) in _bayes_bits(scene, seen).items():
+            keep(f"bayes_{meaning}", cloud, known, f"Bayesian cloud flag {meaning}")
     if "cloud" in scene:
         keep("basic", *_any_test(scene["cloud"]), "any of the threshold cloud tests")
     return found
+
+
+def _bayes_bits(scene: xr.Dataset, seen: BoolArray) -> dict[str, tuple[BoolArray, BoolArray]]:
+    """Where each Bayesian bit is set and where it is known, of those whose test was made."""
+    flag = scene["bayes"]
+    bits = {meaning: decode_flag(flag, meaning) for meaning in flag_masks(flag.attrs)}
+    made = {meaning for meaning, (cloud, _) in bits.items() if cloud[seen].any()}
+    if made:
+        made.add("single_moderate")
+    both_views = _seen_obliquely(scene)
+    return {
+        meaning: (cloud, known & (both_views if meaning.startswith("dual") else True))
+        for meaning, (cloud, known) in bits.items()
+        if meaning in made
+    }
+
+
+def _seen_obliquely(scene: xr.Dataset) -> BoolArray:
+    """Columns that the oblique view sees as well; none where it is not known where they lie."""
+    columns = np.arange(scene.sizes["columns"])
+    track, pixel_km = scene.attrs.get("track_offset"), PIXEL_KM.get(str(scene.attrs.get("grid")))
+    if track is None or pixel_km is None:
+        return np.zeros(columns.size, bool)
+    return np.asarray(np.abs(columns - float(track)) * pixel_km <= OBLIQUE_REACH_KM)
 
 
 def mask_prefix(scene: xr.Dataset) -> str:
@@ -99,6 +127,7 @@ def carry(mask: xr.Dataset, scene: xr.Dataset) -> xr.Dataset:
         is unknown. Its attribute ``compared_with`` names the operational mask. Unchanged where
         the scene holds no operational mask.
     """
+    scene = integer_flags(scene)
     masks = operational_masks(scene)
     against = reference_name(scene, masks)
     if against is None:

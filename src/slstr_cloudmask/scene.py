@@ -29,7 +29,13 @@ import xarray as xr
 
 from slstr_cloudmask import channels
 from slstr_cloudmask.errors import InputError, MissingLabelError
-from slstr_cloudmask.flags import DIMS, UNKNOWN, BoolArray, value_flag_variable
+from slstr_cloudmask.flags import (
+    DIMS,
+    UNKNOWN,
+    BoolArray,
+    integer_flags,
+    value_flag_variable,
+)
 
 COORDINATE_NAMES = ("latitude", "longitude", "solar_zenith_angle", "satellite_zenith_angle")
 BIT_FLAG_NAMES = ("bayes", "cloud", "confidence")
@@ -44,6 +50,8 @@ STRATUM_NAMES = (
     "smoke_optical_depth",
     "cloud_probability_provider",
 )
+
+PIXEL_KM = {"1km": 1.0, "500m": 0.5}  # by the attribute ``grid``
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -129,12 +137,26 @@ def build_scene(
 
 
 def check_scene(scene: xr.Dataset) -> xr.Dataset:
-    """Return ``scene`` if it keeps the contract.
+    """Return ``scene`` if it keeps the contract, with `integer_flags`.
 
     Raises
     ------
     InputError
         No band, dims other than ``("rows", "columns")``, or values in other units.
+    """
+    checked = check_layout(scene)
+    for name in bands_present(checked):
+        _check_unit(name, checked[name].values)
+    return checked
+
+
+def check_layout(scene: xr.Dataset) -> xr.Dataset:
+    """Return ``scene`` if it holds bands on the right dims, as `check_scene`, reading no band.
+
+    Raises
+    ------
+    InputError
+        No band, or dims other than ``("rows", "columns")``.
     """
     present = bands_present(scene)
     if not present:
@@ -148,8 +170,7 @@ def check_scene(scene: xr.Dataset) -> xr.Dataset:
                 f"Band {name} has dims {scene[name].dims}: expected {DIMS}. "
                 "Rename or transpose the data set."
             )
-        _check_unit(name, scene[name].values)
-    return scene
+    return integer_flags(scene)
 
 
 def _check_unit(name: str, values: FloatArray) -> None:
@@ -237,18 +258,24 @@ def regime(scene: xr.Dataset) -> npt.NDArray[np.uint8]:
 def usable_bands(regime: int) -> tuple[str, ...]:
     """Names of the bands that carry information in a regime, in the instrument's order.
 
-    By twilight S7 holds sunlight too weak to be told from emission, and S1-S6 are not operated;
-    at night S1-S6 are not there. Where the light is unknown, it may be twilight.
+    By twilight S1-S6 hold weak, slanting light, where they are still operated, and S7 holds
+    sunlight that cannot be told from emission; at night S1-S6 are not there. Where the light is
+    unknown, it may be night or twilight.
 
     Parameters
     ----------
     regime
         A `Regime`, or 255 where it is unknown.
     """
-    # Bands by light of the operational Bayesian test over sea: Merchant et al. (2005).
-    return {Regime.DAY: channels.NAMES, Regime.NIGHT: channels.THERMAL_NAMES}.get(
-        Regime(regime) if regime != UNKNOWN else Regime.TWILIGHT, ("S8", "S9")
-    )
+    # Of the thermal bands by light, as in the operational Bayesian test over sea: Merchant et al.
+    # (2005).
+    if regime == UNKNOWN:
+        return ("S8", "S9")
+    return {
+        Regime.DAY: channels.NAMES,
+        Regime.TWILIGHT: tuple(name for name in channels.NAMES if name != "S7"),
+        Regime.NIGHT: channels.THERMAL_NAMES,
+    }[Regime(regime)]
 
 
 def label(scene: xr.Dataset, name: str = "bayes") -> tuple[BoolArray, BoolArray]:
@@ -277,6 +304,6 @@ def label(scene: xr.Dataset, name: str = "bayes") -> tuple[BoolArray, BoolArray]
             f"Labels are needed, and {where} holds no {name!r}. "
             "Use scenes with labels, or predict without scoring."
         )
-    values = scene[name].values
+    values = integer_flags(scene[[name]])[name].values
     known = (values != UNKNOWN) & valid_pixels(scene)
     return known & (values > 0), known

@@ -35,6 +35,12 @@ class SlstrBackendEntrypoint(BackendEntrypoint):
         filename_or_obj: Any,
         *,
         drop_variables: str | Iterable[str] | None = None,
+        mask_and_scale: Any = None,
+        decode_times: Any = None,
+        concat_characters: Any = None,
+        decode_coords: Any = None,
+        use_cftime: Any = None,
+        decode_timedelta: Any = None,
         view: str = "nadir",
         grid: str = "1km",
         stripe: str = "a",
@@ -42,7 +48,11 @@ class SlstrBackendEntrypoint(BackendEntrypoint):
         regrid: str = "mean",
         fill_s7: bool = True,
     ) -> xr.Dataset:
-        """Open a product; parameters and errors as `slstr_cloudmask.open_scene`."""
+        """Open a product; parameters and errors as `slstr_cloudmask.open_scene`.
+
+        xarray's own decoders, ``mask_and_scale`` to ``decode_timedelta``, change nothing: a Scene
+        is decoded, and its flags are integers.
+        """
         scene = open_scene(
             filename_or_obj,
             view=view,
@@ -109,7 +119,7 @@ class SlstrAccessor:
         Raises
         ------
         InputError
-            There is no such panel.
+            There is no such panel, no band in the data set, or ``path`` does not end in ``.png``.
         OutputExistsError
             ``path`` exists and ``overwrite`` is false.
         """

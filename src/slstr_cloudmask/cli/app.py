@@ -18,8 +18,10 @@ from slstr_cloudmask import __version__
 from slstr_cloudmask.cli.benchmark import benchmark, report
 from slstr_cloudmask.cli.compare import compare
 from slstr_cloudmask.cli.demo import demo
+from slstr_cloudmask.cli.export import export
 from slstr_cloudmask.cli.gallery import gallery
 from slstr_cloudmask.cli.info import info
+from slstr_cloudmask.cli.pack import pack
 from slstr_cloudmask.cli.predict import predict
 from slstr_cloudmask.cli.quicklook import quicklook
 from slstr_cloudmask.cli.simulate import simulate
@@ -45,8 +47,10 @@ for command in (
     simulate,
     simulate_check,
     gallery,
+    pack,
     train,
     evaluate,
+    export,
     benchmark,
     report,
     demo,

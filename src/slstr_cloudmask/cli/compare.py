@@ -38,12 +38,12 @@ def compare(
         ),
     ],
     masks: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Two or more, with commas between: ours, truth, operational masks by name, mask "
-            "files (.nc, .zarr)."
+            "files (.nc, .zarr). [default: ours, and the product's own verdict]"
         ),
-    ] = "ours,summary_cloud",
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Draw it to this picture (.png).")
     ] = None,
@@ -81,7 +81,7 @@ def compare(
     from slstr_cloudmask.evaluation.comparison import compare_masks, scene_strata
     from slstr_cloudmask.io import open_scene
     from slstr_cloudmask.io.product_name import product_folder_name
-    from slstr_cloudmask.report.masks import named_masks
+    from slstr_cloudmask.report.masks import default_names, named_masks
 
     paths = expand_products([product])
     if len(paths) != 1:
@@ -98,7 +98,10 @@ def compare(
         return made.predict(scene)
 
     scene = open_scene(paths[0], view=view, grid=grid, radiometry=radiometry, strata=True)
-    names = [name.strip() for name in masks.split(",") if name.strip()]
+    if masks is None:
+        names = default_names(scene)
+    else:
+        names = [name.strip() for name in masks.split(",") if name.strip()]
     found = named_masks(scene, names, ours)
     rows = compare_masks({name: mask.values for name, mask in found.items()}, scene_strata(scene))
     if json_output:

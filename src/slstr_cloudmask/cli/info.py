@@ -92,6 +92,7 @@ def _lines(product: dict[str, Any]) -> list[tuple[str, str]]:
         ("bands missing", ", ".join(product["bands_missing"]) or "none"),
         ("valid pixels", _percent(product["valid_share"])),
         ("illumination", _shares(product["illumination"])),
+        ("usable bands", _bands_by_light(product["usable_bands"])),
         ("latitude", _range(product["latitude_range"])),
         ("longitude", _range(product["longitude_range"])),
         ("summary_cloud", _percent(product["operational_cloud"]["summary_cloud"])),
@@ -128,5 +129,12 @@ def _percent(share: float | None) -> str:
     return "unknown" if share is None else f"{share:.1%}"
 
 
+def _bands_by_light(bands: dict[str, list[str]]) -> str:
+    words = (f"{light}: {' '.join(names) or 'none'}" for light, names in bands.items())
+    return ", ".join(words) or "unknown"
+
+
 def _shares(shares: dict[str, float | None]) -> str:
+    if all(share is None for share in shares.values()):
+        return "unknown"
     return ", ".join(f"{name} {_percent(share)}" for name, share in shares.items())

@@ -10,6 +10,13 @@ DeviceOption = Annotated[
 PrecisionOption = Annotated[
     str, typer.Option(help="auto, fp32 or bf16; auto takes bf16 where the hardware multiplies it.")
 ]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        help="auto, eager, compiled, onnx or openvino; auto compiles where that repays. The last "
+        "two are extras."
+    ),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 ViewOption = Annotated[str, typer.Option(help="nadir or oblique; both are in a .SEN3 product.")]
 GridOption = Annotated[

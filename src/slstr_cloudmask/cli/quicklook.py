@@ -64,7 +64,7 @@ def quicklook(
 
     Without a mask the scene and its operational mask are drawn, and no detector is run. Panels:
     scene, natural, false-colour, thermal, difference-3.7 (also night-fog), mask, probability,
-    regime, operational, disagreement, and any operational mask by its name.
+    regime, operational, disagreement, views, and any operational mask by its name.
 
     A scene: **cloudmask quicklook PRODUCT.SEN3 -o scene.png**
 

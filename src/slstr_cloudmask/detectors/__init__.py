@@ -30,6 +30,8 @@ def get_detector(
     threshold: str | float = "balanced",
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
+    scenes: int = 1,
 ) -> Detector:
     """Make a detector.
 
@@ -44,6 +46,8 @@ def get_detector(
         Cloud where the probability is at least this: a number, or the name of a preset.
     device, precision
         Where and how a network runs.
+    engine, scenes
+        What runs it, and for how many scenes: see ``network.engine``.
 
     Raises
     ------
@@ -58,7 +62,14 @@ def get_detector(
             raise InputError("The detector 'network' needs a model: pass --model FOLDER.")
         from slstr_cloudmask.detectors.network import Network
 
-        return Network(model, threshold=threshold, device=device, precision=precision)
+        return Network(
+            model,
+            threshold=threshold,
+            device=device,
+            precision=precision,
+            engine=engine,
+            scenes=scenes,
+        )
     if name == "thresholds":
         if model is not None:
             raise InputError("The detector 'thresholds' takes no model: leave --model out.")

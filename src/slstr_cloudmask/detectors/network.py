@@ -70,6 +70,8 @@ class Network:
     ) -> None:
         self.model = model if isinstance(model, Model) else load_model(model)
         self.device = resolve_device(device)
+        if engine == "onnx" and precision == "auto":
+            precision = "fp32"  # the one that it multiplies
         self.precision = resolve_precision(precision, self.device)
         self.threshold = _threshold(self.model, threshold)
         self.mode: InferenceMode = mode

@@ -17,6 +17,7 @@ threshold is changed with it. The published thresholds are for true reflectance,
 and S5 and S6 a tenth lower.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +31,10 @@ from slstr_cloudmask.detectors.background import gross_limit, local_spread, warm
 from slstr_cloudmask.detectors.cloud_tests import Array, Guard, Support
 from slstr_cloudmask.flags import UNKNOWN, BoolArray, decode_flag, flag_masks
 from slstr_cloudmask.mask import build_mask
+from slstr_cloudmask.radiometry import scene_name
 from slstr_cloudmask.scene import Regime, bands_present, regime
+
+logger = logging.getLogger(__name__)
 
 # Secant of the view zenith angle where it is not known: 48 degrees, between the swath's middle
 # and its edge, where clear air already shows a large 11 - 12 um difference.
@@ -206,6 +210,8 @@ class Thresholds:
             # fmax leaves NaN aside where the other is a number.
             np.fmax(probability, support, out=probability)
             used.append(test)
+        if not used:
+            _warn_of_no_test(scene, view)
         bands_used = {band for test in used for band in test.bands}
         return build_mask(
             scene,
@@ -219,3 +225,20 @@ class Thresholds:
                 "combination": "largest support of any test, not calibrated",
             },
         )
+
+
+def _warn_of_no_test(scene: xr.Dataset, view: View) -> None:
+    """Say which bands the tests of this light need; none of them could be run."""
+    needs = [set(test.bands) for test in TESTS if np.isin(view.regime, test.regimes).any()]
+    least: list[str] = []
+    for bands in needs:
+        words = " and ".join(sorted(bands))
+        if not any(other < bands for other in needs) and words not in least:
+            least.append(words)
+    logger.warning(
+        "No cloud test can be run on %s, so every pixel stays unknown: expected %s, found %s. "
+        "Use a scene with these bands.",
+        scene_name(scene),
+        ", or ".join(least),
+        ", ".join(bands_present(scene)),
+    )

@@ -17,7 +17,7 @@ import xarray as xr
 
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.evaluation.counts import Counts
-from slstr_cloudmask.flags import UNKNOWN, BoolArray, decode_flag, flag_masks
+from slstr_cloudmask.flags import UNKNOWN, BoolArray, decode_flag, flag_masks, integer_flags
 from slstr_cloudmask.scene import Regime, regime
 
 TRUTH = "truth"
@@ -175,6 +175,7 @@ def surface_strata(scene: xr.Dataset) -> dict[str, BoolArray]:
     dict
         Boolean arrays (rows, columns) by name.
     """
+    scene = integer_flags(scene)
     found: dict[str, BoolArray] = {}
     if "confidence" in scene:
         there = flag_masks(scene["confidence"].attrs)

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from slstr_cloudmask.errors import InputError
-from slstr_cloudmask.flags import UNKNOWN, value_flag_variable
+from slstr_cloudmask.flags import UNKNOWN, integer_flags, value_flag_variable
 
 SEEN_BY_VALUES = {"neither": 0, "both": 1, "nadir_only": 2, "oblique_only": 3}
 
@@ -49,8 +49,15 @@ def compare_views(nadir: xr.Dataset, oblique: xr.Dataset) -> ViewComparison:
     Raises
     ------
     InputError
-        The masks do not say where their grids lie, or are of different grids.
+        The masks do not say where their grids lie, or are of different products or grids.
     """
+    nadir, oblique = integer_flags(nadir), integer_flags(oblique)
+    sources = [mask.attrs.get("source") for mask in (nadir, oblique)]
+    if None not in sources and sources[0] != sources[1]:
+        raise InputError(
+            f"The masks are of different products, {sources[0]} and {sources[1]}: "
+            "expected the two views of one."
+        )
     if nadir.attrs.get("grid") != oblique.attrs.get("grid"):
         raise InputError(
             f"The masks are of different grids, {nadir.attrs.get('grid')} and "

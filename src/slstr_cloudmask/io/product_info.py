@@ -19,7 +19,7 @@ from slstr_cloudmask.io import is_scene_in_one_file, open_scene
 from slstr_cloudmask.io.product_check import absent_files
 from slstr_cloudmask.io.product_name import ProductName, parse_product_name, product_folder_name
 from slstr_cloudmask.io.product_store import open_product
-from slstr_cloudmask.scene import Regime, bands_present, regime, valid_pixels
+from slstr_cloudmask.scene import Regime, bands_present, regime, usable_bands, valid_pixels
 
 
 def describe_product(path: str | Path) -> dict[str, Any]:
@@ -33,10 +33,11 @@ def describe_product(path: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Name, time, orbit, size, bands, shares of valid, day, twilight and night pixels, ranges of
-        latitude and longitude, and the share of cloud by each operational test, of the pixels
-        where that is known, and the files that its manifest lists and it does not hold. Fit for
-        JSON: None stands for what is not known.
+        Name, time, orbit, size, bands, shares of valid, day, twilight and night pixels, the bands
+        that carry information in each light that there is, ranges of latitude and longitude, and
+        the share of cloud by each operational test, of the pixels where that is known, and the
+        files that its manifest lists and it does not hold. Fit for JSON: None stands for what is
+        not known.
 
     Raises
     ------
@@ -66,6 +67,7 @@ def describe_product(path: str | Path) -> dict[str, Any]:
         "bands_missing": [band for band in channels.NAMES if band not in present],
         "valid_share": float(valid.mean()),
         "illumination": _illumination(scene, valid),
+        "usable_bands": _usable_bands(scene, valid),
         **_extent(scene, valid),
         "operational_cloud": _operational_cloud(scene, valid),
         "files_absent": absent_files(product) if product else None,
@@ -77,9 +79,21 @@ def _iso(name: ProductName | None) -> str | None:
 
 
 def _illumination(scene: xr.Dataset, valid: BoolArray) -> dict[str, float | None]:
-    """Shares of day, twilight and night among the valid pixels."""
+    """Shares of day, twilight and night among the valid pixels; None where no light is known."""
     parts = regime(scene)[valid]
-    return {item.name.lower(): _share(parts == item) for item in Regime}
+    known = (parts != UNKNOWN).any()
+    return {item.name.lower(): _share(parts == item) if known else None for item in Regime}
+
+
+def _usable_bands(scene: xr.Dataset, valid: BoolArray) -> dict[str, list[str]]:
+    """Bands of the scene that carry information, by each light that there is, or ``unknown``."""
+    present = bands_present(scene)
+    return {
+        "unknown" if light == UNKNOWN else Regime(light).name.lower(): [
+            band for band in usable_bands(int(light)) if band in present
+        ]
+        for light in np.unique(regime(scene)[valid])
+    }
 
 
 def _extent(scene: xr.Dataset, valid: BoolArray) -> dict[str, list[float] | None]:

@@ -8,9 +8,7 @@ loaded in a fraction of a second. Where no C++ compiler is at hand, or whatever 
 the network runs as it is, and one warning says so.
 """
 
-import hashlib
 import logging
-import os
 import platform
 import warnings
 from collections.abc import Callable
@@ -19,9 +17,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from slstr_cloudmask import __version__
 from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.errors import CloudMaskError
+from slstr_cloudmask.network.cache import cache_path
 from slstr_cloudmask.network.device import Precision, autocast
 from slstr_cloudmask.network.engine import Eager
 from slstr_cloudmask.network.unet import UNet
@@ -108,26 +106,17 @@ class _Float(nn.Module):
 
 
 def program_path(eager: Eager, checksum: str, shape: Shape) -> Path:
-    """Where the program of a network for a shape lies, whether it is there or not.
-
-    In ``$CLOUDMASK_CACHE``, else ``$XDG_CACHE_HOME/slstr-cloudmask``, else
-    ``~/.cache/slstr-cloudmask``.
-    """
-    general = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
-    cache = Path(os.environ.get("CLOUDMASK_CACHE", general / "slstr-cloudmask"))
+    """Where the program of a network for a shape lies, whether it is there or not."""
     depends_on = (
-        __version__,
         checksum,
         shape,
         eager.precision,
         eager.device.type,
-        torch.__version__,
         platform.machine(),
         torch.backends.cpu.get_cpu_capability(),
         torch.get_num_threads(),
     )
-    digest = hashlib.sha256(repr(depends_on).encode()).hexdigest()[:32]
-    return cache.expanduser() / f"{digest}.pt2"
+    return cache_path(depends_on, ".pt2")
 
 
 def make_program(eager: Eager, shape: Shape, path: Path) -> None:

@@ -5,7 +5,8 @@
 
 All of them compute the same function of the same weights; tests hold each to ``eager`` in float32.
 ``eager`` is PyTorch as it is and needs nothing more. ``compiled`` makes a program of the network
-for one shape of input, which takes half a minute and is kept for the next time.
+for one shape of input, which takes half a minute and is kept for the next time. ``onnx`` (ONNX
+Runtime, float32) and ``openvino`` (float32 or bf16) are extras for processors.
 
 Shape legend: N scenes or patches, C channels, H rows, W columns.
 """
@@ -20,7 +21,7 @@ from slstr_cloudmask.network.device import Precision, autocast
 from slstr_cloudmask.network.model_file import Model
 from slstr_cloudmask.network.unet import UNet, receptive_reach
 
-EngineName = Literal["auto", "eager", "compiled"]
+EngineName = Literal["auto", "eager", "compiled", "onnx", "openvino"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 # A program takes about 25 s to make and saves about .4 s a scene on two cores.
@@ -96,8 +97,8 @@ def make_engine(
     model
         What it runs.
     engine
-        ``eager``; ``compiled``; or ``auto``: compiled where a program was made before or so many
-        scenes are to be run that making one repays.
+        ``eager``; ``compiled``; ``onnx``; ``openvino``; or ``auto``: compiled where a program was
+        made before or so many scenes are to be run that making one repays.
     device, precision
         Where and how.
     scenes
@@ -106,10 +107,14 @@ def make_engine(
     Raises
     ------
     InputError
-        There is no such engine.
+        There is no such engine, or not for that device or precision.
+    MissingExtraError
+        The engine's library is not installed.
     """
     if engine not in ENGINES:
         raise InputError(f"Unknown engine {engine!r}: expected one of {', '.join(ENGINES)}.")
+    if engine in ("onnx", "openvino"):
+        return _of_an_extra(model, engine, device, precision)
     eager = Eager(model.network, device, precision)
     if engine == "eager":
         return eager
@@ -117,3 +122,17 @@ def make_engine(
 
     make = engine == "compiled" or scenes >= SCENES_THAT_REPAY
     return Compiled(eager, model.checksum, make=make)
+
+
+def _of_an_extra(model: Model, engine: str, device: torch.device, precision: Precision) -> Engine:
+    from slstr_cloudmask.network.onnx_engine import OnnxRuntime
+    from slstr_cloudmask.network.onnx_graph import kept_onnx
+    from slstr_cloudmask.network.openvino_engine import OpenVino
+
+    if device.type != "cpu":
+        raise InputError(f"The engine {engine!r} runs on the processor: pass --device cpu.")
+    if engine == "openvino":
+        return kept_onnx(model, lambda graph: OpenVino(model, graph, precision), extra=engine)
+    if precision != "fp32":
+        raise InputError("The engine 'onnx' multiplies float32 alone: pass --precision fp32.")
+    return kept_onnx(model, lambda graph: OnnxRuntime(model, graph))

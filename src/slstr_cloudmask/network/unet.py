@@ -90,7 +90,7 @@ def join_upsampled(convolution: nn.Module, coarse_NCHW: Tensor, skip_NCHW: Tenso
     )
     # Rows k of the 4×4 kernel are rows 2 - k and 3 - k of the 3×3 one, those of them that exist.
     padded = functional.pad(weight_up.flip(-2, -1), (1, 1, 1, 1))
-    kernel = functional.avg_pool2d(padded, 2, stride=1, divisor_override=1)
+    kernel = 4 * functional.avg_pool2d(padded, 2, stride=1)
     upsampled = functional.conv_transpose2d(
         coarse_NCHW, kernel.transpose(0, 1), stride=2, padding=1
     )

@@ -66,6 +66,8 @@ def draw_comparison(
 
     Raises
     ------
+    InputError
+        ``path`` does not end in ``.png``.
     OutputExistsError
         ``path`` exists and ``overwrite`` is false.
     WriteError

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from slstr_cloudmask.atomic import replacing
+from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.report.composite import NO_DATA_RGB
 
@@ -171,10 +172,14 @@ def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) ->
 
     Raises
     ------
+    InputError
+        ``path`` does not end in ``.png``.
     OutputExistsError
         ``path`` exists and ``overwrite`` is false.
     WriteError
         The operating system refused to write.
     """
+    if Path(path).suffix.lower() != ".png":
+        raise InputError(f"Pictures are PNG: expected a name that ends in .png, found {path}.")
     with replacing(Path(path), overwrite=overwrite) as temporary:
         figure.savefig(temporary, format="png")

@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from slstr_cloudmask.channels import REFLECTANCE_NAMES
 from slstr_cloudmask.report.drawing import INK, PALE_INK, Array
 from slstr_cloudmask.report.subject import Subject
-from slstr_cloudmask.scene import bands_missing
+from slstr_cloudmask.scene import PIXEL_KM, bands_missing
 
-PIXEL_KM = {"1km": 1.0, "500m": 0.5}
 GRID_WORDS = {"1km": "1 km grid", "500m": "500 m grid"}
 SCALE_LENGTHS_KM = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 SCALE_SHARE = 0.25  # of a panel's width, which a scale bar is not longer than

@@ -47,6 +47,13 @@ def _needs_both(subject: Subject) -> str:
     return _needs_mask(subject) or _needs_other(subject)
 
 
+def _needs_views(subject: Subject) -> str:
+    if lack := _needs_mask(subject):
+        return lack
+    assert subject.mask is not None
+    return "" if "cloud_by_view" in subject.mask else "This mask is of one view alone."
+
+
 def _values(subject: Subject, name: str) -> Array:
     assert subject.mask is not None
     return subject.mask[name].values
@@ -88,6 +95,12 @@ def _draw_disagreement(axes: Axes, subject: Subject) -> Legend:
     return draw_agreement(axes, subject.agreement(), title, "this mask", subject.against)
 
 
+def _draw_views(axes: Axes, subject: Subject) -> Legend:
+    # The values are those of an agreement: neither, both, the first alone, the second alone.
+    values = _values(subject, "cloud_by_view")
+    return draw_agreement(axes, values, "Cloud by view, nadir and oblique", "nadir", "oblique")
+
+
 def _draw_against(axes: Axes, subject: Subject) -> Legend:
     assert subject.against is not None
     return _draw_other(subject.against)(axes, subject)
@@ -116,6 +129,12 @@ PANELS = SCENE_PANELS | {
         "where the mask and the operational one differ, and how",
         _needs_both,
         _draw_disagreement,
+    ),
+    "views": Panel(
+        "Cloud by view",
+        "cloud in both views, in nadir alone, in the oblique one alone, in neither",
+        _needs_views,
+        _draw_views,
     ),
 }
 ALIASES = {"night-fog": "difference-3.7", "difference": "difference-3.7"}

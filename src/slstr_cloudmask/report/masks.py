@@ -15,15 +15,15 @@ import xarray as xr
 
 from slstr_cloudmask.errors import InputError, MissingFileError
 from slstr_cloudmask.flags import DIMS, UNKNOWN, value_flag_variable
-from slstr_cloudmask.operational import operational_masks
+from slstr_cloudmask.operational import operational_masks, reference_name
 from slstr_cloudmask.scene import label
 
 PREFIXES = ("esa_", "provider_")
 OURS = "ours"
 TRUTH = "truth"
 FILE_SUFFIXES = (".nc", ".zarr")
-# A mask and a scene that differ in any of these are not of one another.
-SAME_ATTRIBUTES = ("platform", "start_time", "view", "grid")
+# A mask and a scene that differ in any of these are not of one another; the first is told.
+SAME_ATTRIBUTES = ("view", "grid", "platform", "start_time", "source")
 _SECONDS = 19  # characters of an ISO time, to the second
 
 
@@ -69,6 +69,27 @@ def match_name(wanted: str, names: Iterable[str]) -> str | None:
 def _bare(name: str) -> str:
     prefix = next((prefix for prefix in PREFIXES if name.startswith(prefix)), "")
     return name.removeprefix(prefix)
+
+
+def default_names(scene: xr.Dataset) -> list[str]:
+    """Names of the masks that are compared where nobody chooses: ours, and the product's verdict.
+
+    The truth stands in where a scene has no operational mask.
+
+    Raises
+    ------
+    InputError
+        The scene holds neither.
+    """
+    there = masks_of(scene)
+    own = {name: variable for name, variable in there.items() if name != TRUTH}
+    other = reference_name(scene, own) or next(iter(there), None)
+    if other is None:
+        raise InputError(
+            "There is nothing to compare with: the scene holds no operational mask and no truth. "
+            "Name mask files (.nc, .zarr) with --masks, such as ours,mask.nc."
+        )
+    return [OURS, other]
 
 
 def named_masks(
@@ -167,8 +188,15 @@ def check_of_scene(mask: xr.Dataset, scene: xr.Dataset, where: str) -> xr.Datase
     Raises
     ------
     InputError
-        They differ in size, or in platform, time, view or grid.
+        They differ in view, grid, platform, time or product, as far as both name it, or in size.
     """
+    for name in SAME_ATTRIBUTES:
+        here, there = (_comparable(name, thing) for thing in (mask, scene))
+        if here and there and here != there:
+            raise InputError(
+                f"{where} is of another scene: its {name.replace('_', ' ')} is {here}, "
+                f"the scene's {there}. Expected a mask made of this scene."
+            )
     size, wanted = (
         mask["cloud_mask"].shape,
         tuple(scene.sizes[name] for name in ("rows", "columns")),
@@ -178,14 +206,15 @@ def check_of_scene(mask: xr.Dataset, scene: xr.Dataset, where: str) -> xr.Datase
             f"{where} has {size[0]} x {size[1]} pixels and the scene {wanted[0]} x {wanted[1]}: "
             "expected a mask made of this scene, on the same grid."
         )
-    for name in SAME_ATTRIBUTES:
-        here, there = (str(thing.attrs.get(name, ""))[:_SECONDS] for thing in (mask, scene))
-        if here and there and here != there:
-            raise InputError(
-                f"{where} is of another scene: its {name.replace('_', ' ')} is {here}, "
-                f"the scene's {there}. Expected a mask made of this scene."
-            )
     return mask
+
+
+def _comparable(name: str, thing: xr.Dataset) -> str:
+    value = str(thing.attrs.get(name, ""))
+    if name == "start_time":
+        return value[:_SECONDS]
+    # A product goes by one name as a folder, a file of the benchmark or a simulated scene.
+    return Path(value).stem if name == "source" else value
 
 
 def holds_mask(path: str | Path) -> bool:

@@ -121,7 +121,8 @@ def _content(document: dict[str, Any], run: Path) -> dict[str, Any]:
             )
             for name, rows in _scene_rows(document).items()
         },
-        "seconds_per_scene": fmean(sum(s.values()) for s in document["seconds_by_scene"]),
+        "seconds_per_scene": document.get("seconds_per_scene")
+        or fmean(sum(s.values()) for s in document["seconds_by_scene"]),
         "judged_by": judged_by,
         "pictured": pictured,
         "missing_pictures": missing,

@@ -24,8 +24,11 @@ from slstr_cloudmask.report.subject import Subject, subject_of
 FOUR = ("scene", "probability", "mask", "operational")
 # What is shown where nobody chooses, of what there is.
 SCENE_DEFAULT = ("natural", "false-colour", "thermal", "difference-3.7", "operational", "truth")
-BOTH_DEFAULT = ("scene", "difference-3.7", "probability", "mask", "operational", "disagreement")
-MASK_DEFAULT = ("mask", "probability", "regime", "operational", "disagreement")
+BOTH_DEFAULT = (
+    *("scene", "difference-3.7", "probability", "mask", "operational", "disagreement"),
+    "views",
+)
+MASK_DEFAULT = ("mask", "probability", "regime", "operational", "disagreement", "views")
 # Where things stand on the page, inches.
 PANEL_WIDTH_IN, PANEL_OF_THREE_WIDTH_IN = 5.2, 4.9
 MIN_PANEL_HEIGHT_IN, MAX_PANEL_HEIGHT_IN = 2.5, 7.5
@@ -61,7 +64,8 @@ def draw_quicklook(
     Raises
     ------
     InputError
-        There is no such panel or mask, or scene and mask are not of one another.
+        There is no such panel or mask, scene and mask are not of one another, the scene holds no
+        band, or ``path`` does not end in ``.png``.
     OutputExistsError
         ``path`` exists and ``overwrite`` is false.
     WriteError

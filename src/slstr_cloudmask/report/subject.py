@@ -13,10 +13,11 @@ import xarray as xr
 
 from slstr_cloudmask.channels import THERMAL_NAMES
 from slstr_cloudmask.errors import InputError
+from slstr_cloudmask.flags import integer_flags
 from slstr_cloudmask.operational import agreement, reference_name
 from slstr_cloudmask.report.drawing import Array, step_of
 from slstr_cloudmask.report.masks import TRUTH, check_of_scene, masks_of, match_name
-from slstr_cloudmask.scene import Regime, bands_present, regime
+from slstr_cloudmask.scene import Regime, bands_present, check_layout, regime
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +109,13 @@ def subject_of(
     Raises
     ------
     InputError
-        Neither is given, they are not of one scene, or there is no mask ``against``.
+        Neither is given, the scene is none, they are not of one scene, or there is no mask
+        ``against``.
     """
     if scene is None and mask is None:
         raise InputError("There is nothing to draw: expected a scene, a mask, or both.")
+    scene = None if scene is None else check_layout(scene)
+    mask = None if mask is None else integer_flags(mask)
     if scene is not None and mask is not None:
         check_of_scene(mask, scene, "The mask")
     others = masks_of(scene, mask)

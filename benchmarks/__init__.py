@@ -1,0 +1,1 @@
+"""Measures the package against a Keras twin of the reference and the machine: `bench.py`."""

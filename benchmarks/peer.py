@@ -1,0 +1,137 @@
+"""The Keras twin as a process that answers one question at a time.
+
+with Twin.start(Path(".venv-peer/bin/python")) as twin:
+    seconds = twin.ask("predict", variant="fp32")["seconds"]
+
+TensorFlow and PyTorch in one process fight over threads, and TensorFlow's pins over libraries.
+"""
+
+import json
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from slstr_cloudmask.errors import CloudMaskError
+from slstr_cloudmask.network.unet import UNet
+
+SCRIPT = Path(__file__).with_name("keras_twin.py")
+PROBE = "import importlib.util as u, sys; sys.exit(u.find_spec('tensorflow') is None)"
+
+
+class PeerError(CloudMaskError, OSError):
+    """The twin's process could not do what it was asked."""
+
+
+def find_python(given: Path | None) -> Path | None:
+    """Return a Python that has TensorFlow: the one given, the ``peer`` environment's, or this one.
+
+    Raises
+    ------
+    PeerError
+        The one given has none.
+    """
+    beside = SCRIPT.parents[1] / ".venv-peer" / "bin" / "python"
+    for python in [given] if given else [beside, Path(sys.executable)]:
+        if python.exists() and subprocess.run([python, "-c", PROBE], check=False).returncode == 0:
+            return python
+    if given is not None:
+        raise PeerError(f"{given} has no TensorFlow: {given} -m pip install tensorflow-cpu")
+    return None
+
+
+class Twin:
+    """The running twin; a context manager that ends its process."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        """Number of its process."""
+        return self._process.pid
+
+    @classmethod
+    def start(cls, python: Path) -> "Twin":
+        """Start the twin's process with this Python."""
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            [python, SCRIPT], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+        )
+        return cls(process)
+
+    def ask(self, do: str, **arguments: object) -> dict[str, Any]:
+        """Ask for one of `keras_twin.Server`'s methods.
+
+        Raises
+        ------
+        PeerError
+            The twin failed or died.
+        """
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:
+            raise PeerError("The Keras twin was started without pipes.")
+        try:
+            stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+            stdin.flush()
+            line = stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise PeerError(f"The Keras twin died when asked for {do!r}: too little memory?")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise PeerError(f"The Keras twin could not do {do!r}: {answer['error']}")
+        return answer
+
+    def __enter__(self) -> "Twin":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):  # it died with a question unread
+                self._process.stdin.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+def keras_weights(network: UNet) -> list[npt.NDArray[np.float32]]:
+    """Return our weights in the order and the axes in which the twin holds its own.
+
+    Ours are (out, in, rows, columns), Keras' (rows, columns, in, out); both networks hold their
+    layers from the first to the last, kernel before bias.
+    """
+    arrays = []
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d) and module.bias is not None:
+            arrays.append(module.weight.detach().cpu().permute(2, 3, 1, 0).numpy())
+            arrays.append(module.bias.detach().cpu().numpy())
+    return arrays
+
+
+def hand_over(
+    twin: Twin, network: UNet, x_HWC: npt.NDArray[np.float32], folder: Path
+) -> npt.NDArray[np.float64]:
+    """Give the twin our weights and a scene; return its probability of cloud (H, W)."""
+    weights, scene, out = (folder / name for name in ("weights.npz", "scene.npy", "mask.npy"))
+    np.savez(weights, *keras_weights(network))
+    np.save(scene, x_HWC)
+    twin.ask("load", weights=str(weights), scene=str(scene))
+    twin.ask("probability", out=str(out))
+    return np.asarray(np.load(out), np.float64)
