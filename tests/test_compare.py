@@ -205,6 +205,35 @@ def test_mask_file_that_is_not_there(run: Run) -> None:
     assert "There is no mask file gone.nc" in str(result.exception)
 
 
+@pytest.mark.parametrize(
+    ("lacks", "other"),
+    [
+        ([], "provider_summary_cloud"),
+        (["summary_cloud"], "provider_bayes_single_moderate"),
+        (["summary_cloud", "bayes"], "truth"),
+    ],
+)
+def test_by_default_ours_is_compared_with_what_is_there(
+    run: Run, lacks: list[str], other: str
+) -> None:
+    write_scene_file("less.nc", make_scene().drop_vars(lacks))
+
+    result = run("less.nc", "--json")
+
+    assert result.exit_code == 0, result.output
+    assert list(json.loads(result.stdout)["masks"]) == ["ours", other]
+
+
+def test_nothing_to_compare_with(run: Run) -> None:
+    bare = make_scene().drop_vars(["summary_cloud", "bayes", "truth"])
+    write_scene_file("bare.nc", bare)
+
+    result = run("bare.nc")
+
+    assert isinstance(result.exception, InputError)
+    assert "There is nothing to compare with" in str(result.exception)
+
+
 def test_several_products_are_refused(run: Run) -> None:
     result = run("*.nc")
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,6 +9,7 @@ from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.mask import build_mask
 from slstr_cloudmask.operational import (
     AGREEMENT_VALUES,
+    OBLIQUE_REACH_KM,
     carry,
     operational_masks,
     reference_name,
@@ -25,7 +28,7 @@ def make_scene(
     bayes: list[int] | None = None,
     cloud: list[int] | None = None,
     summary: bool = False,
-    **attributes: str,
+    **attributes: Any,
 ) -> xr.Dataset:
     flags = {}
     if bayes is not None:
@@ -62,12 +65,43 @@ def test_bits_become_masks_by_their_own_meanings() -> None:
 
 
 def test_a_bit_that_is_set_nowhere_is_no_clear_sky() -> None:
-    # Only where nothing is left to tell: the reference, which all products fill.
-    assert list(operational_masks(make_scene(bayes=[0, 0, 0, 0, 0, 0]))) == [
-        "esa_bayes_single_moderate"
-    ]
+    # No bit at all: the flag was never made, as on the 500 m grid of products.
+    assert operational_masks(make_scene(bayes=[0, 0, 0, 0, 0, 0])) == {}
     # A bit that is set at a pixel that was not seen says nothing either.
-    assert "esa_bayes_dual_low" not in operational_masks(make_scene(bayes=[0, 2, 0, 0, 0, 4]))
+    assert operational_masks(make_scene(bayes=[0, 0, 0, 0, 0, 2])) == {}
+    # The reference stays where another bit is set.
+    assert list(operational_masks(make_scene(bayes=[0, 1, 0, 0, 0, 4]))) == [
+        "esa_bayes_single_low",
+        "esa_bayes_single_moderate",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("grid", "track", "known"),
+    [
+        # Columns 0 to 4 and the track: 400 km are 400 columns of 1 km, and 800 of 500 m.
+        ("1km", 402, [False, False, True, True, True]),
+        ("1km", -398, [True, True, True, False, False]),
+        ("500m", 803, [False, False, False, True, True]),
+        ("500m", 402, [True] * 5),
+        ("1km", 2, [True] * 5),
+    ],
+)
+def test_bits_of_both_views_are_known_where_the_oblique_one_sees(
+    grid: str, track: int, known: list[bool]
+) -> None:
+    scene = make_scene(bayes=[6] * 6, grid=grid, track_offset=track)
+
+    masks = operational_masks(scene)
+
+    expected = [[*(1 if there else 255 for there in known), 255]]
+    np.testing.assert_array_equal(masks["esa_bayes_dual_low"], expected)
+    np.testing.assert_array_equal(masks["esa_bayes_single_moderate"], [[1, 1, 1, 1, 1, 255]])
+
+
+def test_bits_of_both_views_need_a_track() -> None:
+    # As in files of the benchmark.
+    assert list(operational_masks(make_scene(bayes=[6] * 6))) == ["esa_bayes_single_moderate"]
 
 
 def test_a_mask_of_which_nothing_is_known_is_left_out() -> None:
@@ -108,9 +142,9 @@ def test_the_summary_is_compared_with_first() -> None:
     assert reference_name(scene, operational_masks(scene)) == "esa_bayes_single_moderate"
     scene = scene.drop_vars("bayes")
     assert reference_name(scene, operational_masks(scene)) == "esa_basic"
-    scene["bayes"] = flag_variable(np.array([[0, 4, 0, 0, 0, 0]], np.uint8), {"dual_low": 4})
+    scene["bayes"] = flag_variable(np.array([[0, 1, 0, 0, 0, 0]], np.uint8), {"single_low": 1})
     scene = scene.drop_vars("cloud")
-    assert reference_name(scene, operational_masks(scene)) == "esa_bayes_dual_low"
+    assert reference_name(scene, operational_masks(scene)) == "esa_bayes_single_low"
 
 
 def test_masks_travel_along_with_their_agreement() -> None:
@@ -149,3 +183,24 @@ def test_real_product() -> None:
     assert (masks["esa_summary_cloud"].values[known] == 1).mean() == pytest.approx(0.17, abs=0.001)
     # The summary is any of the threshold tests.
     np.testing.assert_array_equal(masks["esa_basic"], masks["esa_summary_cloud"])
+
+
+@needs_real_product
+def test_real_product_at_500_m_has_no_bayesian_mask() -> None:
+    assert REAL is not None
+    scene = open_scene(REAL, grid="500m").drop_vars(["S7", "S9"])
+
+    # flags_an holds 0 in bayes wherever it is filled.
+    assert set(np.unique(scene["bayes"])) == {0, UNKNOWN}
+    assert [name for name in operational_masks(scene) if "bayes" in name] == []
+
+
+@needs_real_product
+def test_real_oblique_view_sees_400_km_to_either_side() -> None:
+    assert REAL is not None
+    scene = open_scene(REAL, view="oblique")
+
+    distance_km = np.arange(scene.sizes["columns"]) - scene.attrs["track_offset"]
+    everywhere = np.isfinite(scene["S8"].values).all(axis=0)
+    assert everywhere[np.abs(distance_km) <= OBLIQUE_REACH_KM].all()
+    assert not everywhere[np.abs(distance_km) > OBLIQUE_REACH_KM + 7].any()

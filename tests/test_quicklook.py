@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from slstr_cloudmask.cli.info import info
 from slstr_cloudmask.cli.quicklook import quicklook
 from slstr_cloudmask.errors import InputError, OutputExistsError
+from slstr_cloudmask.evaluation.views import SEEN_BY_VALUES
 from slstr_cloudmask.flags import flag_variable, value_flag_variable
 from slstr_cloudmask.io.mask_file import write_mask
 from slstr_cloudmask.io.scene_file import write_scene_file
@@ -350,6 +351,17 @@ def test_a_mask_of_another_scene_is_refused() -> None:
 
     with pytest.raises(InputError, match="40 x 49 pixels and the scene 40 x 50"):
         quicklook_figure(scene, mask.isel(columns=slice(49)))
+    # What tells more than the size is said first.
+    oblique = mask.isel(columns=slice(49)).assign_attrs(view="oblique")
+    with pytest.raises(InputError, match="its view is oblique, the scene's nadir"):
+        check_of_scene(oblique, scene.assign_attrs(view="nadir"), "mask.nc")
+    simulated = scene.assign_attrs(platform="Sentinel-3A (simulated)")
+    with pytest.raises(InputError, match=r"platform is .*, the scene's Sentinel-3A \(simulated\)"):
+        check_of_scene(mask, simulated, "mask.nc")
+    named = mask.assign_attrs(source="one.SEN3")
+    assert check_of_scene(named, scene.assign_attrs(source="one.hdf"), "mask.nc") is named
+    with pytest.raises(InputError, match=r"its source is one, the scene's two"):
+        check_of_scene(named, scene.assign_attrs(source="two.SEN3"), "mask.nc")
     mask.attrs["start_time"] = "2019-10-01T11:35:21Z"
     with pytest.raises(InputError, match="start time is 2019-10-01T11:35:21, the scene's"):
         check_of_scene(mask, scene, "mask.nc")
@@ -501,3 +513,44 @@ def test_command_names_masks_that_are_not_there(run: Run) -> None:
 
     assert result.exit_code == 2
     assert "There is no mask file gone.nc" in result.stderr
+
+
+def test_cloud_by_view_has_its_four_values() -> None:
+    mask = make_mask(make_scene())
+    values = np.full(SHAPE, 255, np.uint8)
+    values[:, :40] = np.repeat([0, 1, 2, 3], 10)  # both views say the same in half of the known
+
+    assert words(quicklook_figure(None, mask, panels=["views"])) == [
+        "This mask is of one view alone."
+    ]
+    mask["cloud_by_view"] = value_flag_variable(values, SEEN_BY_VALUES, long_name="views")
+    figure = quicklook_figure(None, mask, panels=["views"])
+
+    assert figure.axes[0].get_title("right") == "50.0% agree"
+    picture = np.asarray(figure.axes[0].images[0].get_array())
+    assert [tuple(picture[0, place]) for place in (5, 15, 25, 35, 45)] == [
+        (0x2F, 0x66, 0x90),
+        (0xF5, 0xF3, 0xEE),
+        (0xD5, 0x5E, 0x00),
+        (0xE0, 0x5C, 0xB0),
+        NO_DATA_RGB,
+    ]
+    assert legend(figure) == [
+        "both clear",
+        "both cloud",
+        "cloud only in nadir",
+        "cloud only in oblique",
+        "unknown, no data",
+    ]
+    assert "views" in default_panels(subject_of(None, mask))
+
+
+def test_a_mask_that_xarray_decoded_is_drawn(tmp_path: Path) -> None:
+    mask = make_mask(make_scene())
+    mask.to_netcdf(tmp_path / "mask.nc", engine="h5netcdf")
+
+    decoded = xr.open_dataset(tmp_path / "mask.nc", engine="h5netcdf")
+
+    assert titles(quicklook_figure(None, decoded, panels=["mask", "regime"])) == titles(
+        quicklook_figure(None, mask, panels=["mask", "regime"])
+    )

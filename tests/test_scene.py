@@ -34,7 +34,7 @@ def test_regime_is_unknown_without_angles_and_reflectances() -> None:
     ("light", "bands"),
     [
         (Regime.DAY, "S1 S2 S3 S4 S5 S6 S7 S8 S9"),
-        (Regime.TWILIGHT, "S8 S9"),
+        (Regime.TWILIGHT, "S1 S2 S3 S4 S5 S6 S8 S9"),
         (Regime.NIGHT, "S7 S8 S9"),
         (UNKNOWN, "S8 S9"),
         (2, "S1 S2 S3 S4 S5 S6 S7 S8 S9"),  # as it is in a field of regimes

@@ -11,9 +11,9 @@ from slstr_cloudmask.detectors import cloud_tests as tests
 from slstr_cloudmask.detectors import get_detector
 from slstr_cloudmask.detectors.background import gross_limit, local_spread, warm_background
 from slstr_cloudmask.detectors.protocol import Detector
-from slstr_cloudmask.detectors.thresholds import TESTS, Thresholds
+from slstr_cloudmask.detectors.thresholds import TESTS, CloudTest, Thresholds
 from slstr_cloudmask.flags import flag_variable
-from slstr_cloudmask.scene import build_scene, label
+from slstr_cloudmask.scene import build_scene, label, usable_bands
 from slstr_cloudmask.simulate.scene import simulate_scene
 
 NO_GLINT = np.array(False)
@@ -250,10 +250,30 @@ def test_one_band_is_enough_or_leaves_the_pixel_unknown(name: str) -> None:
     assert (mask["cloud_mask"].values == expected).all()
 
 
-def test_reflectances_alone_leave_pixels_unknown() -> None:
-    mask = Thresholds().predict(uniform({"S1": 0.5}))
+@pytest.mark.parametrize("test", TESTS, ids=lambda test: test.name)
+def test_a_test_reads_only_what_its_light_leaves_of_use(test: CloudTest) -> None:
+    for light in test.regimes:
+        assert set(test.bands) <= set(usable_bands(light))
+
+
+def test_reflectances_alone_leave_pixels_unknown(caplog: pytest.LogCaptureFixture) -> None:
+    mask = Thresholds().predict(uniform({"S1": 0.5}).assign_attrs(source="made"))
     assert (mask["cloud_mask"].values == 255).all()
     assert mask.attrs["tests_used"] == ""
+    # By day every test needs S8.
+    assert caplog.messages == [
+        "No cloud test can be run on made, so every pixel stays unknown: expected S8, found S1. "
+        "Use a scene with these bands."
+    ]
+
+
+def test_bands_that_no_test_of_the_night_can_do_without(caplog: pytest.LogCaptureFixture) -> None:
+    scene = uniform({"S9": 288.0}).assign_attrs(illumination="night")
+    assert (Thresholds().predict(scene)["cloud_mask"].values == 255).all()
+    assert "expected S8, or S7 and S9, found S9" in caplog.text
+    caplog.clear()
+    Thresholds().predict(uniform(dict.fromkeys(SUNLIT_SEA, np.nan)))  # nothing seen, nothing lacks
+    assert caplog.messages == []
 
 
 def test_nothing_seen_is_nothing_known() -> None:

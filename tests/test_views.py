@@ -53,6 +53,24 @@ def test_masks_of_different_grids_are_refused() -> None:
         compare_views(mask([[0]]), mask([[0]], grid="500m"))
 
 
+def test_masks_of_two_products_are_refused() -> None:
+    other = mask([[0]]).assign_attrs(source="other")
+    with pytest.raises(InputError, match="different products, made and other"):
+        compare_views(mask([[0]]), other)
+    del other.attrs["source"]
+    assert compare_views(mask([[0]]), other).counts["neither"] == 1
+
+
+def test_masks_that_xarray_decoded() -> None:
+    nadir = mask([[0, 1, 255]])
+    decoded = nadir.copy(data={"cloud_mask": np.array([[0, 1, np.nan]], np.float32)})
+    decoded["cloud_mask"].attrs["flag_values"] = [0, 1]
+
+    both = compare_views(decoded, mask([[1, 1, 1]]))
+
+    np.testing.assert_array_equal(both.seen_by, [[3, 1, 255]])
+
+
 def test_a_mask_without_its_place_is_refused() -> None:
     placeless = mask([[0]])
     del placeless.attrs["track_offset"]

@@ -99,3 +99,53 @@ def test_a_scene_made_by_hand_has_the_accessor(product: Path) -> None:
     scene = cm.build_scene({"S8": np.full((8, 8), 280.0), "S9": np.full((8, 8), 279.0)})
 
     assert set(scene.slstr.cloud_mask()["cloud_mask"].values.ravel()) <= {0, 1, 255}
+
+
+def test_decoders_of_xarray_change_nothing(product: Path) -> None:
+    plain = xr.open_dataset(product, engine="slstr").load()
+    for options in (
+        {"mask_and_scale": False, "decode_times": True},
+        {"decode_cf": False},
+        {"decode_coords": "all", "concat_characters": True, "decode_timedelta": False},
+    ):
+        scene = xr.open_dataset(product, engine="slstr", **options)
+        xr.testing.assert_identical(scene.load(), plain)
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+@pytest.mark.parametrize("kind", ["nc", "zarr"])
+def test_a_scene_that_xarray_wrote_and_decoded_is_a_scene(
+    product: Path, tmp_path: Path, kind: str
+) -> None:
+    scene = xr.open_dataset(product, engine="slstr")
+    place = tmp_path / f"scene.{kind}"
+    if kind == "nc":
+        scene.to_netcdf(place, engine="h5netcdf")
+    else:
+        pytest.importorskip("zarr")
+        scene.to_zarr(place)
+
+    again = xr.open_dataset(place, engine="h5netcdf" if kind == "nc" else "zarr")
+
+    assert again["bayes"].dtype.kind == "f"
+    expected, mask = scene.slstr.cloud_mask(), again.slstr.cloud_mask()
+    for name, variable in expected.data_vars.items():
+        np.testing.assert_array_equal(mask[name], variable)
+        assert mask[name].dtype == variable.dtype
+    # Nothing is known of bayes in row 3 and beyond column 29, which NaN must not hide.
+    assert (mask["esa_bayes_single_moderate"].values[3] == 255).all()
+    assert "esa_summary_cloud" in mask
+    drawn = again.slstr.quicklook(tmp_path / "scene.png", mask=mask, panels=["operational"])
+    assert "cloud" in drawn.axes[0].get_title("right")
+
+
+def test_pictures_are_png_and_of_bands(product: Path, tmp_path: Path) -> None:
+    scene = cm.open_scene(product)
+
+    with pytest.raises(InputError, match=r"expected a name that ends in .png, found .*scene.jpg"):
+        scene.slstr.quicklook(tmp_path / "scene.jpg")
+    assert not (tmp_path / "scene.jpg").exists()
+    with pytest.raises(InputError, match="The scene holds no SLSTR band"):
+        scene[["bayes"]].slstr.quicklook()
+    with pytest.raises(InputError, match=r"Band S8 has dims"):
+        scene[["S8"]].rename(rows="y").slstr.quicklook()
