@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import torch
 import yaml
 
 from slstr_cloudmask.benchmark.config import BenchmarkConfig, load_config
+from slstr_cloudmask.benchmark.inference import Outcome, infer_scenes
 from slstr_cloudmask.benchmark.mlperf_log import COMPLIANCE_RULES
 from slstr_cloudmask.benchmark.result_file import read_result
 from slstr_cloudmask.benchmark.run import run_benchmark
+from slstr_cloudmask.detectors import get_detector
 from slstr_cloudmask.errors import (
     BrokenFileError,
     ConfigError,
@@ -139,6 +142,12 @@ def test_the_result_holds_every_number_with_its_name(run: Path) -> None:
     assert document["data"]["training_scenes"] == 6
     assert document["data"]["inference_scenes"] == 4
     assert document["hardware"]["ranks"] == 1
+    assert document["scenes_overlapped"] is True
+    values = {row["name"]: row["value"] for row in document["measurements"]}
+    assert values["time per scene"] == document["seconds_per_scene"]
+    # All four scenes lie within the inference.
+    assert 0 < 4 * document["seconds_per_scene"] <= document["seconds"]["inference"]
+    assert "time per scene: read, beside other scenes" in values
     assert document["software"]["torch"] == torch.__version__
 
 
@@ -218,6 +227,32 @@ def test_the_references_two_lines(run: Path) -> None:
     assert re.fullmatch(
         rf"CloudMask inference, inferences=4, {shape}, time_per_inference={seconds}", inference
     )
+
+
+def test_the_time_of_a_scene_is_its_share_of_the_run_where_scenes_overlap() -> None:
+    seconds = [{"read": 1.0, "predict": 2.0, "write": 1.5}] * 4
+    # In turn: 1 + 2 + 1.5, scoring left out. Overlapped: 10 s through 4 scenes.
+    assert Outcome(seconds=seconds, wall_seconds=20.0).seconds_per_scene == 4.5
+    assert Outcome(seconds=seconds, wall_seconds=10.0, overlapped=True).seconds_per_scene == 2.5
+    assert Outcome(overlapped=True).seconds_per_scene is None
+
+
+@pytest.mark.parametrize("faithful", [True, False])
+def test_scenes_overlap_unless_the_reference_is_followed(data: Path, faithful: bool) -> None:
+    threads = set()
+
+    def write(_name: str, _masked: object) -> None:
+        threads.add(threading.current_thread() is threading.main_thread())
+
+    paths = sorted((data / "ssts").rglob("*.hdf"))
+    outcome = infer_scenes(paths, get_detector("thresholds"), write=write, faithful=faithful)
+
+    assert threads == {faithful}
+    assert outcome.overlapped is not faithful
+    assert [score.scene for score in outcome.scores[::2]] == [path.name for path in paths]
+    assert [list(scene) for scene in outcome.seconds] == [["read", "predict", "write"]] * 4
+    spent = sum(sum(scene.values()) for scene in outcome.seconds)
+    assert outcome.wall_seconds > (spent if faithful else 0)
 
 
 def test_a_finished_run_is_kept(run: Path, data: Path) -> None:

@@ -37,7 +37,7 @@ class ColdIsCloud:
         self.asked = asked
 
     def predict(self, scene: xr.Dataset) -> xr.Dataset:
-        self.asked["scenes"] = self.asked.get("scenes", 0) + 1
+        self.asked["masked"] = self.asked.get("masked", 0) + 1
         probability = np.where(scene["S8"].values < 285, 0.9, 0.1)
         return build_mask(scene, probability, threshold=0.5, detector="cold")
 
@@ -78,7 +78,9 @@ def test_one_product_to_a_file_and_a_picture(tmp_path: Path, asked: dict[str, An
         "threshold": "balanced",
         "device": "auto",
         "precision": "auto",
+        "engine": "auto",
         "scenes": 1,
+        "masked": 1,
     }
 
 
@@ -133,7 +135,9 @@ def test_options_reach_the_detector(tmp_path: Path, asked: dict[str, Any]) -> No
         "threshold": "0.3",
         "device": "cpu",
         "precision": "fp32",
+        "engine": "auto",
         "scenes": 1,
+        "masked": 1,
     }
     assert Path(f"{STEM}_cloudmask-cold.nc").is_file()  # in the current folder
 
@@ -173,6 +177,23 @@ def test_a_product_that_fails_does_not_keep_the_others_from_it(tmp_path: Path) -
     assert len(list(Path("out").iterdir())) == 1
 
 
+def test_reading_in_processes(tmp_path: Path) -> None:
+    write_product(tmp_path / "in")
+    write_product(tmp_path / "in", name=NAME_005)
+    broken = tmp_path / "in" / "broken.hdf"
+    broken.write_text("")
+
+    result = run("predict", "in/*", "-o", "out", "--readers", "1")
+
+    assert result.exit_code == 1
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == [NAME, NAME_005]
+    assert result.stderr.startswith("failed: broken.hdf: in/broken.hdf cannot be read as HDF5")
+    assert len(list(Path("out").iterdir())) == 2
+    for wrong in ("-1", "0.5"):
+        assert run("predict", "in/*", "-o", "new", "--readers", wrong).exit_code != 0
+    assert not Path("new").exists()
+
+
 def test_exit_code_2_when_everything_fails(tmp_path: Path) -> None:
     result = run("predict", "gone.SEN3", tmp_path)
 
@@ -192,7 +213,7 @@ def test_output_that_exists_is_kept_and_no_work_is_done(
     assert result.exit_code == 2
     assert "mask.nc exists already. Pass --overwrite to replace it." in result.stderr
     assert Path("mask.nc").read_text() == "precious"
-    assert "scenes" not in asked
+    assert "masked" not in asked
 
     assert run("predict", product, "-o", "mask.nc", "--overwrite").exit_code == 0
     assert read_mask("mask.nc").attrs["detector"] == "cold"
@@ -279,6 +300,30 @@ def test_info_as_json(tmp_path: Path) -> None:
     described = json.loads(result.stdout)
     assert [product["name"] for product in described] == [NAME]
     assert described[0]["bands_missing"] == []
+    assert described[0]["usable_bands"] == {"day": [f"S{number}" for number in range(1, 10)]}
+
+
+def test_info_tells_which_bands_are_of_use_in_the_light_there_is(tmp_path: Path) -> None:
+    write_product(tmp_path, solar_zenith_deg=85.0)
+
+    result = run("info", "*.SEN3")
+
+    assert result.exit_code == 0, result.output
+    assert "twilight: S1 S2 S3 S4 S5 S6 S8 S9" in result.stdout
+
+
+def test_info_of_a_product_without_angles_claims_no_light(tmp_path: Path) -> None:
+    product = write_product(tmp_path, bands=THERMAL)
+    (product / "geometry_tn.nc").unlink()
+
+    table, document = run("info", product), run("info", product, "--json")
+
+    rows = {line.split("│")[1].strip(): line for line in table.stdout.splitlines() if "│" in line}
+    assert rows["illumination"].split("│")[2].strip() == "unknown"
+    assert rows["usable bands"].split("│")[2].strip() == "unknown: S8 S9"
+    described = json.loads(document.stdout)[0]
+    assert described["illumination"] == {"night": None, "twilight": None, "day": None}
+    assert described["usable_bands"] == {"unknown": ["S8", "S9"]}
 
 
 def test_info_of_a_benchmark_file(tmp_path: Path) -> None:
@@ -360,3 +405,14 @@ def test_a_view_that_is_not_there_is_named(tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert "holds no band of the oblique view" in result.stderr
+
+
+def test_of_both_views_the_one_that_is_there_is_masked(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = run("predict", write_product(tmp_path), "--view", "both", "-o", "mask.nc")
+
+    assert result.exit_code == 0, result.output
+    assert "written: mask.nc\n" in result.stdout
+    assert "Left out: " in caplog.text
+    assert "no band of the oblique view" in caplog.text

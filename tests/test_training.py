@@ -21,11 +21,13 @@ from slstr_cloudmask.errors import (
 )
 from slstr_cloudmask.events import Event
 from slstr_cloudmask.radiometry import convert_radiometry
-from slstr_cloudmask.training.batches import draw, patch_indices, shuffled
+from slstr_cloudmask.training.batches import draw, in_turn, patch_indices, shuffled
 from slstr_cloudmask.training.loop import TrainConfig, TrainResult, train
-from slstr_cloudmask.training.pack import Store, open_store, pack_scenes
+from slstr_cloudmask.training.pack import pack_scenes
+from slstr_cloudmask.training.residence import place
 from slstr_cloudmask.training.run import DataConfig, run_training
 from slstr_cloudmask.training.state import TrainState
+from slstr_cloudmask.training.store import Store, open_store
 from tests.scenes import make_scene, read_made_scene, touch_scenes
 
 CPU = torch.device("cpu")
@@ -214,16 +216,16 @@ def test_the_split_is_by_scene_and_seeded(store: Store) -> None:
 def test_every_epoch_draws_every_patch_once_in_a_new_order(store: Store) -> None:
     indices = patch_indices(store.manifest.scenes)
     first, second = shuffled(indices, 1, epoch=1), shuffled(indices, 1, epoch=2)
-    assert sorted(first) == sorted(second) == list(range(24))
-    assert first.tolist() != second.tolist()
-    assert first.tolist() == shuffled(indices, 1, epoch=1).tolist()
+    assert sorted(first.indices) == sorted(second.indices) == list(range(24))
+    assert first.indices.tolist() != second.indices.tolist()
+    assert first.indices.tolist() == shuffled(indices, 1, epoch=1).indices.tolist()
 
 
 def test_processes_share_a_global_batch(store: Store) -> None:
-    order = np.arange(24)
-    whole = list(draw(store, order, 7, device=CPU))
+    patches, order = place(store, CPU), in_turn(np.arange(24))
+    whole = list(draw(patches, order, 7))
     assert [len(b.label_NHW) for b in whole] == [7, 7, 7, 3]
-    parts = [list(draw(store, order, 7, device=CPU, rank=r, world_size=4)) for r in range(4)]
+    parts = [list(draw(patches, order, 7, rank=r, world_size=4)) for r in range(4)]
     # The last batch has 3 patches for 4 processes: the fourth takes an empty one.
     assert [len(part[-1].label_NHW) for part in parts] == [1, 1, 1, 0]
     for i, batch in enumerate(whole):
@@ -357,9 +359,11 @@ def test_divergence_is_said(store: Store) -> None:
 RANKED = """
 import sys, torch
 from pathlib import Path
+from slstr_cloudmask.training import step
 from slstr_cloudmask.training.distribution import joined
 from slstr_cloudmask.training.loop import TrainConfig, train
-from slstr_cloudmask.training.pack import open_store
+from slstr_cloudmask.training.store import open_store
+step.CPU_PART_PIXELS = int(sys.argv[4]) * 32 * 32
 device = torch.device("cpu")
 with joined(device) as ranks:
     config = TrainConfig.model_validate_json(sys.argv[2])
@@ -370,15 +374,17 @@ with joined(device) as ranks:
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_does(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part_patches", [100, 4], ids=["whole", "in parts"])
+def test_two_processes_train_as_one_does(store: Store, tmp_path: Path, part_patches: int) -> None:
     # 20 training patches in batches of 19 leave 1 for the last: the second process has none.
     config = CONFIG.model_copy(update={"batch_size": 19, "epochs": 2})
     script, out = tmp_path / "ranked.py", tmp_path / "out.pt"
     script.write_text(RANKED)
     folder = Path(store.inputs_NHWC.filename).parent  # type: ignore[attr-defined]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    arguments = [str(script), str(folder), config.model_dump_json(), str(out), str(part_patches)]
     subprocess.run(
-        [*torchrun, "--nproc-per-node=2", str(script), str(folder), config.model_dump_json(), out],
+        [*torchrun, *arguments],
         check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         timeout=180,

@@ -6,7 +6,7 @@ from slstr_cloudmask import __version__
 from slstr_cloudmask.benchmark.config import BenchmarkConfig
 from slstr_cloudmask.benchmark.environment import software
 from slstr_cloudmask.training.loop import ADAM_EPSILON
-from slstr_cloudmask.training.pack import Store
+from slstr_cloudmask.training.store import Store
 
 # Of the rules and the reference that this follows (mlcommons/science, benchmarks/cloudmask,
 # VERSION.txt).

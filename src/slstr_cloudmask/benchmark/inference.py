@@ -1,12 +1,15 @@
-"""Masks of many benchmark scenes: written, timed and scored, one scene after the other.
+"""Masks of many benchmark scenes: written, timed and scored.
 
-A scene that cannot be read is named and passed over; it never takes the others with it.
+While one scene is masked, the next is read and the last one written and scored; under the
+reference's configuration one scene comes after the other. A scene that fails is named and passed
+over; it never takes the others with it.
 """
 
 import io
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,12 +20,13 @@ import xarray as xr
 from slstr_cloudmask.atomic import write_bytes
 from slstr_cloudmask.detectors import Detector
 from slstr_cloudmask.detectors.network import Network
-from slstr_cloudmask.errors import CloudMaskError, MissingLabelError
+from slstr_cloudmask.errors import MissingLabelError
 from slstr_cloudmask.evaluation.scores import SceneScore, score_scene
 from slstr_cloudmask.flags import BoolArray
 from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.io.benchmark_hdf import day_or_night
 from slstr_cloudmask.io.mask_file import write_mask
+from slstr_cloudmask.pipeline import DEPTH, run_pipeline
 from slstr_cloudmask.progress import track
 from slstr_cloudmask.scene import FloatArray
 
@@ -41,14 +45,34 @@ class Outcome:
     scores
         One for each scene, detector and label.
     seconds
-        For each masked scene, by stage: ``read``, ``predict``, ``write``.
+        For each masked scene, by stage: ``read``, ``predict``, ``write``. Where stages of several
+        scenes overlap these are latencies, and their sum is more than the scene's share of the run.
     failed
         Why, by scene.
+    overlapped
+        Whether they do.
+    wall_seconds
+        From the first scene's reading to the last one's score, of all processes together.
     """
 
     scores: list[SceneScore] = field(default_factory=list)
     seconds: list[dict[str, float]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    overlapped: bool = False
+    wall_seconds: float = 0.0
+
+    @property
+    def seconds_per_scene(self) -> float | None:
+        """Mean time of a scene, None without any.
+
+        What its stages took, without the scoring, where one scene comes after the other; the time
+        of the whole through the number of scenes where they overlap.
+        """
+        if not self.seconds:
+            return None
+        if self.overlapped:
+            return self.wall_seconds / len(self.seconds)
+        return sum(sum(scene.values()) for scene in self.seconds) / len(self.seconds)
 
 
 @dataclass(frozen=True)
@@ -104,7 +128,8 @@ def infer_scenes(
     write
         Takes a scene's name and what was said of it; nothing is written by default.
     faithful
-        Let the published metric see the network's answer on pixels that were not seen.
+        Let the published metric see the network's answer on pixels that were not seen; and, as the
+        reference does, read, mask and write one scene after the other.
     labels
         Labels to score against, as far as a scene holds them.
 
@@ -113,35 +138,42 @@ def infer_scenes(
     Outcome
         Scores, times and failures.
     """
-    outcome = Outcome()
-    for path in track(paths, "masking scenes"):
-        try:
-            _one_scene(path, detector, write, faithful, labels, outcome)
-        except CloudMaskError as error:
-            logger.warning("Failed: %s: %s", path.name, error)
-            outcome.failed[path.name] = str(error)
+    depth = 0 if faithful else DEPTH
+    outcome = Outcome(overlapped=depth > 0)
+
+    def predict(_path: Path, scene: xr.Dataset) -> tuple[xr.Dataset, Masked]:
+        return scene, Masked.by(detector, scene)
+
+    def write_and_score(path: Path, made: tuple[xr.Dataset, Masked]) -> _Scored:
+        scene, masked = made
+        started = time.perf_counter()
+        if write is not None:
+            write(path.name, masked)
+        spent = time.perf_counter() - started
+        everywhere = masked.cloud_everywhere if faithful else None
+        scores = _scores(path, scene, detector.name, masked.mask, labels, everywhere)
+        return _Scored(scores, spent)
+
+    started = time.perf_counter()
+    stages = open_scene, predict, write_and_score
+    with closing(run_pipeline(paths, *stages, depth=depth)) as results:
+        for result in track(results, "masking scenes", total=len(paths)):
+            name, took = result.item.name, result.seconds
+            if result.value is None:
+                outcome.failed[name] = str(result.error)
+                logger.warning("Failed: %s: %s", name, outcome.failed[name])
+                continue
+            outcome.scores += result.value.scores
+            times = took["read"], took["work"], result.value.write_seconds
+            outcome.seconds.append(dict(zip(STAGES, times, strict=True)))
+    outcome.wall_seconds = time.perf_counter() - started
     return outcome
 
 
-def _one_scene(
-    path: Path,
-    detector: Detector,
-    write: MaskWriter | None,
-    faithful: bool,
-    labels: Sequence[str],
-    outcome: Outcome,
-) -> None:
-    times = [time.perf_counter()]
-    scene = open_scene(path)
-    times.append(time.perf_counter())
-    masked = Masked.by(detector, scene)
-    times.append(time.perf_counter())
-    if write is not None:
-        write(path.name, masked)
-    times.append(time.perf_counter())
-    everywhere = masked.cloud_everywhere if faithful else None
-    outcome.scores += _scores(path, scene, detector.name, masked.mask, labels, everywhere)
-    outcome.seconds.append(dict(zip(STAGES, np.diff(times).tolist(), strict=True)))
+@dataclass(frozen=True)
+class _Scored:
+    scores: list[SceneScore]
+    write_seconds: float
 
 
 def _scores(

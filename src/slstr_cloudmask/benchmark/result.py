@@ -14,7 +14,7 @@ from slstr_cloudmask.benchmark.inference import STAGES, Outcome
 from slstr_cloudmask.benchmark.result_file import FORMAT_VERSION
 from slstr_cloudmask.evaluation.scores import LABEL_MEANING, summarise
 from slstr_cloudmask.training.loop import TrainResult
-from slstr_cloudmask.training.pack import Store
+from slstr_cloudmask.training.store import Store
 
 
 def compose(
@@ -67,6 +67,8 @@ def compose(
         },
         "seconds": {"training": training_seconds(trained.state.history), **seconds},
         "seconds_by_scene": outcome.seconds,
+        "seconds_per_scene": outcome.seconds_per_scene,
+        "scenes_overlapped": outcome.overlapped,
         "measurements": _measurements(config, trained, outcome, seconds, scores),
         "scores": scores,
         "scenes": [score.to_dict() for score in outcome.scores],
@@ -101,8 +103,9 @@ def _measurements(
     add("training rate", _mean([e["patches_per_s"] for e in epochs]), "patches/s", None, train)
     for stage in STAGES:
         spent = [scene[stage] for scene in outcome.seconds]
-        add(f"time per scene: {stage}", _mean(spent), "s", None, test)
-    add("time per scene", time_per_scene(outcome), "s", None, test)
+        words = ", beside other scenes" if outcome.overlapped else ""
+        add(f"time per scene: {stage}{words}", _mean(spent), "s", None, test)
+    add("time per scene", outcome.seconds_per_scene, "s", None, test)
     add("training time", training_seconds(epochs), "s", None, train)
     for name, value in seconds.items():
         add(f"{name} time", value, "s", None, test if name == "inference" else train)
@@ -114,11 +117,6 @@ def _measurements(
 def training_seconds(history: list[dict[str, Any]]) -> float:
     """Return the seconds of training and validation of all epochs, an earlier sitting's too."""
     return float(sum(epoch["train_seconds"] + epoch["validation_seconds"] for epoch in history))
-
-
-def time_per_scene(outcome: Outcome) -> float | None:
-    """Mean seconds to read, mask and write a scene."""
-    return _mean([sum(scene.values()) for scene in outcome.seconds])
 
 
 def _gpus(document: dict[str, Any]) -> int:
@@ -140,7 +138,6 @@ def mlperf_result(document: dict[str, Any], submission_name: str) -> dict[str, A
         for row in document["scenes"]
         if row["mask"] == "network" and row["label"] == "bayes"
     ]
-    per_scene = [sum(scene.values()) for scene in document["seconds_by_scene"]]
     config = document["config"]
     return {
         "name": submission_name,
@@ -162,11 +159,11 @@ def mlperf_result(document: dict[str, Any], submission_name: str) -> dict[str, A
         },
         "inference": {"avg_accuracy": _mean(scenes), "accuracy": scenes},
         "inference_analyze": {
-            "number": len(per_scene),
+            "number": len(document["seconds_by_scene"]),
             "bs": config["train"]["batch_size"],
             "nodes": document["hardware"]["nodes"],
             "gpus": _gpus(document),
-            "time_per_inference": _mean(per_scene),
+            "time_per_inference": document["seconds_per_scene"],
         },
     }
 
@@ -180,8 +177,7 @@ def reference_log_lines(document: dict[str, Any]) -> list[str]:
     shape = f"bs={config['train']['batch_size']}, nodes={hardware['nodes']}, gpus={_gpus(document)}"
     epochs = len(document["training"]["history"])
     per_epoch = document["seconds"]["training"] / epochs
-    spent = [sum(scene.values()) for scene in document["seconds_by_scene"]]
-    scenes, per_scene = len(spent), _mean(spent) or 0.0
+    scenes, per_scene = len(document["seconds_by_scene"]), document["seconds_per_scene"] or 0.0
     return [
         f"CloudMask training, samples = {document['data']['training_scenes']}, epochs={epochs}, "
         f"{shape}, time_per_epoch={per_epoch:.2f}",

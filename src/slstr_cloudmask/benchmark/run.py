@@ -37,7 +37,7 @@ from slstr_cloudmask.io.find_scenes import find_scenes
 from slstr_cloudmask.network.model_file import check_model_folder, save_model
 from slstr_cloudmask.training.distribution import Ranks, joined
 from slstr_cloudmask.training.loop import TrainResult, train
-from slstr_cloudmask.training.pack import Store, check_names
+from slstr_cloudmask.training.pack import check_names
 from slstr_cloudmask.training.run import (
     CHECKPOINT_NAME,
     MODEL_NAME,
@@ -46,6 +46,7 @@ from slstr_cloudmask.training.run import (
     model_config,
     prepare_store,
 )
+from slstr_cloudmask.training.store import Store
 
 
 def run_benchmark(
@@ -235,6 +236,8 @@ def _gather(outcome: Outcome, ranks: Ranks) -> Outcome:
         scores=sorted((s for part in parts for s in part.scores), key=lambda s: s.scene),
         seconds=[scene for part in parts for scene in part.seconds],
         failed={name: why for part in parts for name, why in part.failed.items()},
+        overlapped=outcome.overlapped,
+        wall_seconds=sum(part.wall_seconds for part in parts),
     )
 
 

@@ -7,6 +7,7 @@ import typer
 
 from slstr_cloudmask.cli.options import (
     DeviceOption,
+    EngineOption,
     GridOption,
     OverwriteOption,
     PrecisionOption,
@@ -68,6 +69,10 @@ def predict(
     radiometry: RadiometryOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
+    readers: Annotated[
+        int, typer.Option(help="Processes that read ahead of a fast GPU; 0 reads in a thread.")
+    ] = 0,
     verify: Annotated[
         bool, typer.Option("--verify", help="Refuse a product that is not as its manifest says.")
     ] = False,
@@ -80,19 +85,29 @@ def predict(
     **cloudmask predict PRODUCT.SEN3 --view both --format tif --stac -o masks/**
 
     Prints one line for each product. A product that fails is one line on stderr, and the others
-    go on: exit code 1 then, 2 if all fail.
+    go on: exit code 1 then, 2 if all fail. While one is masked, the next is read and the last one
+    written.
     """
+    from contextlib import closing
+
     from slstr_cloudmask.cli.inputs import Input, Outcome, expand_products
-    from slstr_cloudmask.cli.predict_job import Reading, Writing, plan_jobs
+    from slstr_cloudmask.cli.predict_job import plan_jobs, run_jobs
+    from slstr_cloudmask.cli.predict_options import Reading, Writing
     from slstr_cloudmask.detectors import get_detector
     from slstr_cloudmask.errors import CloudMaskError
 
     paths = expand_products(products)
     made = get_detector(
-        detector, model=model, threshold=threshold, device=device, precision=precision
+        detector,
+        model=model,
+        threshold=threshold,
+        device=device,
+        precision=precision,
+        engine=engine,
+        scenes=len(paths),
     )
     writing = Writing(mask_format, map_grid, stac, overwrite)
-    reading = Reading(view, grid, regrid, radiometry)
+    reading = Reading(view, grid, regrid, radiometry, verify)
     jobs = plan_jobs(paths, output, quicklook, made.name, reading, writing)
     outcome: Outcome[Input, str] = Outcome()
     ready = []
@@ -102,23 +117,19 @@ def predict(
             ready.append(job)
         except CloudMaskError as error:
             outcome.fail(job.product, error)
-    for job in ready:
-        try:
-            if verify:
-                _verify(job.product)
-            outcome.results[job.product] = job.run(made)
-        except CloudMaskError as error:
-            outcome.fail(job.product, error)
-        else:
-            typer.echo(outcome.results[job.product])
+    with closing(run_jobs(ready, made, readers=readers, say_absent=_say_absent)) as results:
+        for result in results:
+            product = result.item.product
+            if result.error is not None:
+                outcome.fail(product, result.error)
+            else:
+                outcome.results[product] = result.value or ""
+                typer.echo(result.value)
     outcome.exit()
 
 
-def _verify(product: "Input") -> None:
-    """Check a product's files, and name on stderr those that are absent."""
-    from slstr_cloudmask.io.product_check import check_product
+def _say_absent(product: "Input", absent: list[str]) -> None:
+    """Name a product's files that are not there."""
     from slstr_cloudmask.io.product_name import product_folder_name
-    from slstr_cloudmask.io.product_store import open_product
 
-    if absent := check_product(open_product(product)):
-        typer.echo(f"{product_folder_name(product)}: absent: {', '.join(absent)}", err=True)
+    typer.echo(f"{product_folder_name(product)}: absent: {', '.join(absent)}", err=True)

@@ -1,11 +1,19 @@
-"""What ``cloudmask predict`` does for one product: open, mask, write, say so."""
+"""What ``cloudmask predict`` does for each product: open, mask, write, say so.
 
+`run_jobs` does it for many, the next one being read and the last one written meanwhile.
+"""
+
+import logging
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slstr_cloudmask.cli.outputs import PICTURE_SUFFIXES, either, place_output
-from slstr_cloudmask.errors import InputError, MissingFileError
+from slstr_cloudmask.cli.outputs import PICTURE_SUFFIXES, place_output
+from slstr_cloudmask.cli.predict_options import Reading, Writing
+from slstr_cloudmask.errors import CloudMaskError, InputError, MissingFileError
+from slstr_cloudmask.pipeline import DEPTH, Result, run_pipeline
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -14,68 +22,7 @@ if TYPE_CHECKING:
     from slstr_cloudmask.detectors import Detector
     from slstr_cloudmask.evaluation.views import ViewComparison
 
-MASK_SUFFIXES = (".nc", ".zarr", ".tif")  # the first is that of masks in a folder
-BOTH = "both"
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How products are read: as `slstr_cloudmask.io.open_scene`, but ``view`` may be ``both``."""
-
-    view: str = "nadir"
-    grid: str = "1km"
-    regrid: str = "mean"
-    radiometry: str | None = None
-
-    def views(self) -> tuple[str, ...]:
-        """Name the views to mask, nadir first.
-
-        Raises
-        ------
-        InputError
-            There is no such view, grid and so on.
-        """
-        from slstr_cloudmask.io.sen3_layout import GRIDS, VIEWS
-        from slstr_cloudmask.io.sen3_reader import Options
-
-        if self.view not in (*VIEWS, BOTH):
-            raise InputError(f"Unknown view {self.view!r}: expected {either((*VIEWS, BOTH))}.")
-        if self.grid not in GRIDS:
-            raise InputError(f"Unknown grid {self.grid!r}: expected {either(GRIDS)}.")
-        Options(radiometry=self.radiometry, regrid=self.regrid)
-        return VIEWS if self.view == BOTH else (self.view,)
-
-    def ending(self, view: str) -> str:
-        """Tell the files of a view and this grid from those of nadir at 1 km."""
-        parts = [view] * (view != "nadir") + [self.grid] * (self.grid != "1km")
-        return "".join(f"_{part}" for part in parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """How masks are written: format in a folder, map of a GeoTIFF, item beside it."""
-
-    format: str | None = None
-    map_grid: str = "auto"
-    stac: bool = False
-    overwrite: bool = False
-
-    def suffixes(self) -> tuple[str, ...]:
-        """List the endings that a mask may have.
-
-        Raises
-        ------
-        InputError
-            The format or the map is not known.
-        """
-        from slstr_cloudmask.io.map_grid import GRID_NAMES
-        from slstr_cloudmask.io.mask_output import FORMATS
-
-        if self.format is not None and self.format not in FORMATS:
-            raise InputError(f"Unknown format {self.format!r}: expected {either(FORMATS)}.")
-        if self.map_grid not in GRID_NAMES:
-            raise InputError(f"Unknown map grid {self.map_grid!r}: expected {either(GRID_NAMES)}.")
-        return (f".{self.format}",) if self.format else MASK_SUFFIXES
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +31,22 @@ class Place:
 
     mask: Path
     picture: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The scenes of a product by view, and names of files that it lacks, where looked for."""
+
+    scenes: "dict[str, xr.Dataset]"
+    absent: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """The scenes of a product, and what a detector says of them, by view."""
+
+    scenes: "dict[str, xr.Dataset]"
+    masks: "dict[str, xr.Dataset]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +71,27 @@ class Job:
             if place.picture is not None:
                 check_output(place.picture, overwrite=overwrite)
 
-    def run(self, detector: "Detector") -> str:
-        """Mask the product, write what was asked for, and say so in one line."""
+    def read(self) -> Opened:
+        """Read all that the product holds for the views that are asked for."""
+        from slstr_cloudmask.io.product_check import check_product
+        from slstr_cloudmask.io.product_store import open_product
+
+        absent = check_product(open_product(self.product)) if self.reading.verify else []
+        return Opened(self._open_views(), absent)
+
+    def mask(self, detector: "Detector", scenes: "dict[str, xr.Dataset]") -> Masked:
+        """Mask the views."""
+        return Masked(scenes, {view: detector.predict(scene) for view, scene in scenes.items()})
+
+    def write(self, masked: Masked) -> str:
+        """Write what was asked for, and say what was found in one line."""
         from slstr_cloudmask.evaluation.views import compare_views
         from slstr_cloudmask.io.product_name import product_folder_name
+        from slstr_cloudmask.operational import carry
         from slstr_cloudmask.scene import bands_missing
 
-        scenes = {view: self._open(view) for view in self.places}
-        masks = {view: self._mask(detector, scene) for view, scene in scenes.items()}
+        scenes = masked.scenes
+        masks = {view: carry(mask, scenes[view]) for view, mask in masked.masks.items()}
         shares = ", ".join(_cloud(mask, view, len(masks)) for view, mask in masks.items())
         missing = " ".join(bands_missing(next(iter(scenes.values())))) or "none"
         words = [shares, f"bands missing: {missing}"]
@@ -127,22 +103,36 @@ class Job:
         words.append(f"written: {', '.join(map(str, written))}")
         return f"{product_folder_name(self.product)}: {', '.join(words)}"
 
+    def _open_views(self) -> "dict[str, xr.Dataset]":
+        """Open the views; of both, one that is not there is left out with a warning."""
+        scenes: dict[str, xr.Dataset] = {}
+        lacking: list[InputError] = []
+        for view in self.places:
+            try:
+                scenes[view] = self._open(view)
+            except InputError as error:
+                lacking.append(error)
+        if not scenes:
+            raise lacking[0]
+        for reason in lacking:
+            logger.warning("Left out: %s", reason)
+        return scenes
+
     def _open(self, view: str) -> "xr.Dataset":
         from slstr_cloudmask.io import open_scene
 
         reading = self.reading
-        return open_scene(
+        scene = open_scene(
             self.product,
             view=view,
             grid=reading.grid,
             regrid=reading.regrid,
             radiometry=reading.radiometry,
         )
-
-    def _mask(self, detector: "Detector", scene: "xr.Dataset") -> "xr.Dataset":
-        from slstr_cloudmask.operational import carry
-
-        return carry(detector.predict(scene), scene)
+        for variable in scene.variables.values():
+            with suppress(CloudMaskError):  # raised again where the values are needed, if they are
+                variable.load()
+        return scene
 
     def _write(self, view: str, scene: "xr.Dataset", mask: "xr.Dataset") -> list[Path]:
         from slstr_cloudmask.io.mask_output import write_mask_output
@@ -156,6 +146,55 @@ class Job:
             draw_quicklook(scene, mask, place.picture, overwrite=writing.overwrite)
             written.append(place.picture)
         return written
+
+
+def run_jobs(
+    jobs: list[Job],
+    detector: "Detector",
+    *,
+    readers: int = 0,
+    say_absent: Callable[["Input", list[str]], None],
+) -> Generator[Result[Job, str], None, None]:
+    """Mask products, and give the line of each in their order.
+
+    Parameters
+    ----------
+    jobs
+        What is to be done.
+    detector
+        What masks them.
+    readers
+        Processes that read; with none, a thread of this one does.
+    say_absent
+        Called with a product and the files that it lacks, where ``verify`` was asked for.
+
+    Yields
+    ------
+    Result
+        The line, or the error.
+
+    Raises
+    ------
+    InputError
+        ``readers`` is negative.
+    """
+    if readers < 0:
+        raise InputError(f"Expected 0 readers or more, found {readers} (--readers).")
+
+    def mask(job: Job, opened: Opened) -> Masked:
+        if opened.absent:
+            say_absent(job.product, opened.absent)
+        return job.mask(detector, opened.scenes)
+
+    return run_pipeline(
+        jobs,
+        Job.read,
+        mask,
+        Job.write,
+        depth=max(DEPTH, readers + 1) if len(jobs) > 1 else 0,
+        readers=max(1, readers),
+        processes=readers > 0,
+    )
 
 
 def plan_jobs(

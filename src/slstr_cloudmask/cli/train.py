@@ -10,7 +10,10 @@ from slstr_cloudmask.cli.options import DeviceOption, OverwriteOption, Precision
 
 def train(
     scenes: Annotated[
-        Path, typer.Argument(help="Folder of scenes (S3*.hdf, S3*.nc), searched recursively.")
+        Path,
+        typer.Argument(
+            help="Folder of scenes (S3*.hdf, S3*.nc), searched recursively, or a packed store."
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the run; the model goes to model/.")
@@ -28,6 +31,15 @@ def train(
     radiometry: Annotated[
         str, typer.Option(help="Reflectances to learn from: as_distributed or adjusted.")
     ] = "as_distributed",
+    augment: Annotated[
+        str, typer.Option(help="none, flips, or d4: flips and rotations of every patch.")
+    ] = "none",
+    compile_network: Annotated[
+        str, typer.Option("--compile", help="auto, yes or no; auto where epochs are long.")
+    ] = "auto",
+    jobs: Annotated[
+        int, typer.Option(help="Processes that pack scenes. [default: one a core]", min=0)
+    ] = 0,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     overwrite: OverwriteOption = False,
@@ -39,12 +51,15 @@ def train(
 
     On several processes: **torchrun --nproc-per-node 2 -m slstr_cloudmask train SCENES -o RUN**
     """
+    import os
+
     from slstr_cloudmask.cli.tables import format_score
     from slstr_cloudmask.io import open_scene
     from slstr_cloudmask.io.find_scenes import find_scenes
     from slstr_cloudmask.training.distribution import launched, launched_device
     from slstr_cloudmask.training.loop import TrainConfig
     from slstr_cloudmask.training.run import DataConfig, run_training
+    from slstr_cloudmask.training.store import is_store
     from slstr_cloudmask.validation import validated
 
     config = validated(
@@ -57,6 +72,8 @@ def train(
             "patience": patience or None,
             "seed": seed,
             "precision": precision,
+            "augment": augment,
+            "compile": compile_network,
         },
         "train",
     )
@@ -74,10 +91,11 @@ def train(
     result = run_training(
         config,
         data,
-        find_scenes(scenes),
+        [scenes] if is_store(scenes) else find_scenes(scenes),
         output,
         read=open_scene,
         device=launched_device(device),
+        jobs=jobs or os.cpu_count() or 1,
         overwrite=overwrite,
     )
     if launched().is_first:

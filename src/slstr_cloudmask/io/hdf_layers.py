@@ -25,6 +25,7 @@ HIGHEST_STRATUM = 6e4  # the largest float16 is 65504
 # Nothing on the Earth looks hotter, or brighter, to this instrument: such values are no data.
 HIGHEST_BT_KELVIN = 1000.0
 HIGHEST_REFLECTANCE = 100.0
+BLOCK_ROWS = 16  # of a full scene: what is made of them on the way stays in a core's own cache
 
 FloatLayers = npt.NDArray[np.float32]
 FlagArray = npt.NDArray[np.uint8]
@@ -70,9 +71,15 @@ def read_bands(file: h5py.File, name: str, count: int, path: Path) -> FloatLayer
         )
     if dataset.dtype.kind not in "fiu":
         raise BrokenFileError(f"{path}: expected numbers in {name}, found {dataset.dtype}.")
+    rows = dataset.shape[0]
+    values = np.empty((count, *dataset.shape[:2]), np.float32)
+    # In blocks, so that bands are sorted within the cache; but a compressed chunk is read once.
+    step = BLOCK_ROWS if dataset.chunks is None else rows
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite: no data
-        values = np.asarray(dataset[...], np.float32)
-    return np.ascontiguousarray(np.moveaxis(values, -1, 0))
+        for start in range(0, rows, step):
+            block = np.asarray(dataset[start : start + step])
+            values[:, start : start + step] = np.moveaxis(block, -1, 0)
+    return values
 
 
 def read_flags(file: h5py.File, shape: tuple[int, ...], path: Path) -> dict[str, FlagArray]:
@@ -175,6 +182,14 @@ def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
 
 def mark_missing(refs: FloatLayers, bts: FloatLayers) -> BoolArray:
     """Put NaN where a band has no data, in place; return the pixels that were seen."""
+    seen = np.empty(bts.shape[1:], bool)
+    for start in range(0, len(seen), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        seen[rows] = _mark_rows(refs[:, rows], bts[:, rows])
+    return seen
+
+
+def _mark_rows(refs: FloatLayers, bts: FloatLayers) -> BoolArray:
     # `not (x > 0)` is also true of NaN.
     bts[~((bts > 0) & (bts <= HIGHEST_BT_KELVIN))] = np.nan
     seen = np.asarray(np.isfinite(bts).any(axis=0))

@@ -18,7 +18,9 @@ from slstr_cloudmask.atomic import check_output, write_bytes
 from slstr_cloudmask.errors import BrokenFileError, MissingFileError
 from slstr_cloudmask.io.mask_attributes import VARIABLES, check_mask, described, undescribed
 
-COMPRESSION = {"zlib": True, "complevel": 4, "shuffle": True}
+# Numbers hardly shrink beyond level 1, flags do: against level 4 throughout, a mask takes 9 to 16 %
+# less time to write and 1 to 9 % more room.
+NUMBER_LEVEL, FLAG_LEVEL = 1, 4
 CHUNK_ROWS = 200  # of a full scene: about a megabyte of numbers
 
 
@@ -96,10 +98,16 @@ def _encoding(mask: xr.Dataset) -> dict[str, dict[str, Any]]:
     encoding: dict[str, dict[str, Any]] = {}
     for name, variable in mask.variables.items():
         layout: dict[str, Any] = {}
+        is_number = np.issubdtype(variable.dtype, np.floating)
         if variable.ndim == 2 and variable.size:
             rows, columns = variable.shape
-            layout = COMPRESSION | {"chunksizes": (min(rows, CHUNK_ROWS), columns)}
-        if np.issubdtype(variable.dtype, np.floating):
+            layout = {
+                "zlib": True,
+                "complevel": NUMBER_LEVEL if is_number else FLAG_LEVEL,
+                "shuffle": True,
+                "chunksizes": (min(rows, CHUNK_ROWS), columns),
+            }
+        if is_number:
             # CF: a coordinate of time has no missing values.
             on_grid = variable.ndim == 2
             layout["_FillValue"] = variable.dtype.type(np.nan) if on_grid else None

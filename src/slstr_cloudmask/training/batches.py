@@ -1,19 +1,33 @@
-"""Batches from a store, drawn with a true global shuffle and shared among processes.
+"""Batches of patches, drawn with a true global shuffle and shared among processes.
 
-The order of an epoch follows from seed and epoch alone, so a resumed run and a run on more
-processes see the same global batches. Each process takes every n-th patch of a global batch.
+The order of an epoch follows from seed and epoch alone, and so do flips and rotations: a resumed
+run and a run on more processes see the same global batches. Each process takes every n-th patch of
+a global batch.
+
+Shape legend: N patches, C channels, H rows, W columns.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from slstr_cloudmask.flags import UNKNOWN
-from slstr_cloudmask.training.pack import PackedScene, Store
+from slstr_cloudmask.training.residence import Patches
+from slstr_cloudmask.training.store import PackedScene
+
+Augment = Literal["none", "flips", "d4"]
+
+# Bits of a symmetry of the square: any of its eight is a flip of rows, then of columns, then a
+# transposition, each done or not.
+FLIP_ROWS, FLIP_COLUMNS, TRANSPOSE = 1, 2, 4
+SYMMETRIES = {"none": 1, "flips": 4, "d4": 8}
+CHANNEL_MULTIPLE = 8  # tensor cores multiply channels of bf16 by the eight
 
 
 @dataclass(frozen=True)
@@ -23,7 +37,7 @@ class Batch:
     Attributes
     ----------
     x_NCHW
-        Normalised channels, float32.
+        Normalised channels, float32, channels last in memory.
     label_NHW
         1.0 cloud, 0.0 clear.
     valid_NHW
@@ -34,6 +48,31 @@ class Batch:
     label_NHW: Tensor
     valid_NHW: Tensor
 
+    def parts(self, size: int) -> Iterator[Self]:
+        """Yield the batch in parts of at most ``size`` patches; an empty one as it is."""
+        for start in range(0, max(1, len(self.label_NHW)), size):
+            mine = slice(start, start + size)
+            yield type(self)(self.x_NCHW[mine], self.label_NHW[mine], self.valid_NHW[mine])
+
+
+@dataclass(frozen=True)
+class Order:
+    """In which order patches come, and how each is turned.
+
+    Attributes
+    ----------
+    indices
+        Of the patches in the store.
+    symmetries
+        One of the eight of the square for each of them, as bits.
+    """
+
+    indices: npt.NDArray[np.int64]
+    symmetries: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
 
 def patch_indices(scenes: Sequence[PackedScene]) -> npt.NDArray[np.int64]:
     """Return the indices in the store of all patches of these scenes."""
@@ -41,39 +80,59 @@ def patch_indices(scenes: Sequence[PackedScene]) -> npt.NDArray[np.int64]:
     return np.concatenate(ranges).astype(np.int64)
 
 
-def shuffled(indices: npt.NDArray[np.int64], seed: int, epoch: int) -> npt.NDArray[np.int64]:
+def in_turn(indices: npt.NDArray[np.int64]) -> Order:
+    """Return patches as they are, one after the other."""
+    return Order(indices, np.zeros(len(indices), np.uint8))
+
+
+def shuffled(
+    indices: npt.NDArray[np.int64], seed: int, epoch: int, augment: Augment = "none"
+) -> Order:
     """Return the order of an epoch: a permutation of all patches by seed and epoch."""
-    return np.random.default_rng((seed, epoch)).permutation(indices)
+    rng = np.random.default_rng((seed, epoch))
+    order = rng.permutation(indices)  # first, so that it is the same however patches are turned
+    return Order(order, rng.integers(SYMMETRIES[augment], size=len(order), dtype=np.uint8))
 
 
 def draw(
-    store: Store,
-    order: npt.NDArray[np.int64],
-    batch_size: int,
-    *,
-    device: torch.device,
-    rank: int = 0,
-    world_size: int = 1,
+    patches: Patches, order: Order, batch_size: int, *, rank: int = 0, world_size: int = 1
 ) -> Iterator[Batch]:
     """Yield this process's part of every global batch.
 
     Parameters
     ----------
-    store, order
-        Patches, and the order in which they come. The last batch may be smaller.
+    patches, order
+        Patches at their place, and the order in which they come. The last batch may be smaller.
     batch_size
         Patches of a global batch, over all processes.
-    device
-        Where the tensors go.
     rank, world_size
         This process among all.
     """
     for start in range(0, len(order), batch_size):
-        mine = order[start : start + batch_size][rank::world_size]
-        labels_NHW = torch.from_numpy(store.labels_NHW[mine]).to(device)
-        inputs_NHWC = torch.from_numpy(store.inputs_NHWC[mine]).to(device)
+        mine = slice(start + rank, start + batch_size, world_size)
+        inputs_NHWC, labels_NHW = patches.gather(order.indices[mine])
+        turns = order.symmetries[mine]
+        labels_NHW = turned(labels_NHW, turns)
         yield Batch(
-            x_NCHW=inputs_NHWC.float().permute(0, 3, 1, 2),
+            x_NCHW=turned(inputs_NHWC, turns).float().permute(0, 3, 1, 2),
             label_NHW=(labels_NHW == 1).float(),
             valid_NHW=labels_NHW != UNKNOWN,
         )
+
+
+def turned(values: Tensor, symmetries: npt.NDArray[np.uint8]) -> Tensor:
+    """Return square maps (N, P, P, …), each flipped and transposed as its symmetry says."""
+    steps = ((FLIP_ROWS, (1,)), (FLIP_COLUMNS, (2,)), (TRANSPOSE, None))
+    for bit, dims in steps:
+        wanted = (symmetries & bit) > 0
+        if not wanted.any():
+            continue
+        chosen = torch.from_numpy(wanted).to(values.device, non_blocking=True)
+        other = values.transpose(1, 2).contiguous() if dims is None else values.flip(dims)
+        values = torch.where(chosen.view(-1, *[1] * (values.ndim - 1)), other, values)
+    return values
+
+
+def padded_channels(x_NCHW: Tensor, multiple: int = CHANNEL_MULTIPLE) -> Tensor:
+    """Return maps or kernels (N, C, H, W) with channels of zeros up to a multiple."""
+    return functional.pad(x_NCHW, (0, 0, 0, 0, 0, -x_NCHW.shape[1] % multiple))

@@ -54,11 +54,17 @@ class Ranks:
             distributed.all_reduce(values)
         return values
 
-    def share(self, network: nn.Module) -> nn.Module:
-        """Return the network as it is trained: its gradients are averaged over all processes."""
+    def share(self, module: nn.Module, *, one_backward: bool) -> nn.Module:
+        """Return a module as it is trained: its gradients are averaged over all processes.
+
+        ``one_backward`` says that gradients come from one pass a step; where several are added up
+        the graph cannot be static (pytorch/pytorch#143580).
+        """
         if self.world_size == 1:
-            return network
-        return DistributedDataParallel(network, gradient_as_bucket_view=True)
+            return module
+        return DistributedDataParallel(
+            module, gradient_as_bucket_view=True, static_graph=one_backward
+        )
 
     def gather(self, mine: list[Item]) -> list[Item]:
         """Return the items of all processes, on every process."""

@@ -22,23 +22,37 @@ import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
-from torch.nn import functional
 
 from slstr_cloudmask.events import Event, Listener, ignore
-from slstr_cloudmask.network.device import Precision, autocast, resolve_precision
+from slstr_cloudmask.network.device import Precision, resolve_precision
 from slstr_cloudmask.network.model_file import Widths
 from slstr_cloudmask.network.unet import REFERENCE_WIDTHS, UNet
 from slstr_cloudmask.progress import track
-from slstr_cloudmask.training.batches import Batch, draw, patch_indices, shuffled
+from slstr_cloudmask.training.batches import (
+    Augment,
+    Batch,
+    Order,
+    draw,
+    in_turn,
+    patch_indices,
+    shuffled,
+)
 from slstr_cloudmask.training.checkpoint import load_checkpoint, save_checkpoint
 from slstr_cloudmask.training.distribution import Ranks
-from slstr_cloudmask.training.pack import Store
+from slstr_cloudmask.training.residence import Patches, Residence, place
 from slstr_cloudmask.training.state import TrainState
+from slstr_cloudmask.training.step import Step
+from slstr_cloudmask.training.store import Store
 from slstr_cloudmask.training.tally import Outcome, Tally
 
 logger = logging.getLogger(__name__)
 
 ADAM_EPSILON = 1e-7  # the default of the reference's framework, Keras
+# Patches of an epoch from which on it is worth a minute of the compiler's at the start: on two
+# cores it saves an eighth to a quarter of two minutes, in every epoch (docs/log.md).
+WORTH_COMPILING = 2000
+# What may change when a run goes on: how long it is, and what changes rounding or speed alone.
+NOT_IDENTITY = {"epochs", "patience", "keep", "residence"}
 
 
 class TrainConfig(BaseModel):
@@ -64,6 +78,14 @@ class TrainConfig(BaseModel):
         Channels at each level of the U-Net.
     precision
         ``auto``, ``fp32`` or ``bf16``.
+    augment
+        ``none``, as the reference; ``flips`` of rows and columns; ``d4``, all eight symmetries of
+        the square. Another one for each patch and epoch.
+    compile
+        Compile network and loss; ``auto`` does where an epoch is long enough to be worth it.
+    residence
+        Where the packed patches live: on the ``device``, ``pinned`` in the host's memory, or
+        ``mapped`` from the disk; ``auto`` takes the first that has room.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -77,6 +99,13 @@ class TrainConfig(BaseModel):
     seed: int = Field(default=1234, ge=0)
     widths: Widths = REFERENCE_WIDTHS
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    augment: Augment = "none"
+    compile: bool | Literal["auto"] = "auto"
+    residence: Residence = "auto"
+
+    def compiled(self, patches: int) -> bool:
+        """Whether to compile for epochs of so many patches."""
+        return patches >= WORTH_COMPILING if self.compile == "auto" else self.compile
 
 
 @dataclass(frozen=True)
@@ -144,14 +173,26 @@ def train(
         Too few scenes to split, no labels, or a loss that is no number.
     """
     ranks = ranks or Ranks()
-    setting = _Setting(config, store, device, resolve_precision(config.precision, device), ranks)
+    precision = resolve_precision(config.precision, device)
 
     # -- set up -------------------------------------------------------------------------------
+    patches = place(store, device, config.residence, sharing=ranks.local_world_size)
+    setting = _Setting(config, store, patches, device, precision, ranks)
     train_scenes, validation_scenes = store.split(config.train_split, config.seed)
     train_indices, validation_indices = map(patch_indices, (train_scenes, validation_scenes))
     network = _fresh_network(config, len(store.manifest.normaliser.channels)).to(device)
-    optimiser = torch.optim.Adam(network.parameters(), config.learning_rate, eps=ADAM_EPSILON)
-    shared = ranks.share(network)
+    optimiser = torch.optim.Adam(
+        network.parameters(), config.learning_rate, eps=ADAM_EPSILON, fused=True
+    )
+    step = Step(
+        network,
+        optimiser,
+        precision=precision,
+        patch_size=store.manifest.patch_size,
+        batch_size=config.batch_size,
+        ranks=ranks,
+        compiled=config.compiled(len(train_indices)),
+    )
     state, best_weights = TrainState(), _copy_weights(network)
     if checkpoint is not None and checkpoint.is_file():
         saved = load_checkpoint(checkpoint, setting.identity, device)
@@ -166,11 +207,11 @@ def train(
     while not state.stopped(config.epochs, config.patience):
         state.epoch += 1
         listen(Event("epoch_start", {"epoch": state.epoch}))
-        order = shuffled(train_indices, config.seed, state.epoch)
-        trained = _train_epoch(setting, shared, optimiser, order, state.epoch)
+        order = shuffled(train_indices, config.seed, state.epoch, config.augment)
+        trained = _train_epoch(setting, step, order, state.epoch)
         listen(Event("epoch_stop", {"epoch": state.epoch}))
         listen(Event("evaluation_start", {"epoch": state.epoch, "set": "validation"}))
-        validated = _validate(setting, network, validation_indices)
+        validated = _validate(setting, step, validation_indices)
         if state.record(trained, validated, len(order)):
             best_weights = _copy_weights(network)
         if checkpoint is not None and ranks.is_first:
@@ -198,6 +239,7 @@ class _Setting:
 
     config: TrainConfig
     store: Store
+    patches: Patches
     device: torch.device
     precision: Precision
     ranks: Ranks
@@ -206,64 +248,36 @@ class _Setting:
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must share with the run that goes on from it."""
         return {
-            "config": self.config.model_dump(mode="json", exclude={"epochs", "patience", "keep"}),
+            "config": self.config.model_dump(mode="json", exclude=NOT_IDENTITY),
             "store": self.store.manifest.model_dump(mode="json", exclude={"scenes", "skipped"}),
         }
 
-    def batches(self, indices: npt.NDArray[np.int64]) -> Iterator[Batch]:
+    def batches(self, order: Order) -> Iterator[Batch]:
         return draw(
-            self.store,
-            indices,
+            self.patches,
+            order,
             self.config.batch_size,
-            device=self.device,
             rank=self.ranks.rank,
             world_size=self.ranks.world_size,
         )
 
 
-def _train_epoch(
-    setting: _Setting,
-    shared: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    order: npt.NDArray[np.int64],
-    epoch: int,
-) -> Outcome:
+def _train_epoch(setting: _Setting, step: Step, order: Order, epoch: int) -> Outcome:
     ranks, tally = setting.ranks, Tally(setting.device)
-    shared.train()
     batches: Iterable[Batch] = setting.batches(order)
     if ranks.is_first:
         steps = math.ceil(len(order) / setting.config.batch_size)
         batches = track(batches, f"epoch {epoch}", steps)
     for batch in batches:
-        optimiser.zero_grad(set_to_none=True)
-        loss_sum, logits_NHW = _loss(shared, batch, setting.precision)
-        labelled = ranks.sum(batch.valid_NHW.sum()).clamp(min=1)
-        # The processes' gradients are averaged; this makes the mean one over all their pixels.
-        loss = loss_sum * (ranks.world_size / labelled)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        tally.add(loss_sum, logits_NHW, batch)
+        tally.add(*step.train(batch), batch)
     return tally.outcome(ranks)
 
 
-def _validate(setting: _Setting, network: nn.Module, indices: npt.NDArray[np.int64]) -> Outcome:
+def _validate(setting: _Setting, step: Step, indices: npt.NDArray[np.int64]) -> Outcome:
     tally = Tally(setting.device)
-    network.eval()
-    with torch.inference_mode():
-        for batch in setting.batches(indices):
-            tally.add(*_loss(network, batch, setting.precision), batch)
+    for batch in setting.batches(in_turn(indices)):
+        tally.add(*step.evaluate(batch), batch)
     return tally.outcome(setting.ranks)
-
-
-def _loss(network: nn.Module, batch: Batch, precision: Precision) -> tuple[Tensor, Tensor]:
-    """Return the sum of the binary cross-entropy over pixels with a label, and the logits."""
-    with autocast(batch.x_NCHW.device, precision):
-        logits_NHW = network(batch.x_NCHW)[:, 0].float()
-    weight = batch.valid_NHW.float()
-    loss = functional.binary_cross_entropy_with_logits(
-        logits_NHW, batch.label_NHW, weight, reduction="sum"
-    )
-    return loss, logits_NHW
 
 
 def _fresh_network(config: TrainConfig, channels: int) -> UNet:

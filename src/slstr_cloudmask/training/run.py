@@ -5,7 +5,8 @@
     RUN/model/          the model file
     RUN/history.json    losses and agreement, epoch by epoch
 
-Started again on the same folder, a run goes on where it stopped.
+Started again on the same folder, a run goes on where it stopped. A store that was packed before
+(``cloudmask pack``) is trained on where it lies.
 """
 
 import json
@@ -24,7 +25,8 @@ from slstr_cloudmask.network.tiling import TilingAxis
 from slstr_cloudmask.radiometry import Radiometry
 from slstr_cloudmask.training.distribution import Ranks, joined
 from slstr_cloudmask.training.loop import TrainConfig, TrainResult, train
-from slstr_cloudmask.training.pack import SceneReader, Store, open_store, pack_scenes
+from slstr_cloudmask.training.pack import SceneReader, pack_scenes
+from slstr_cloudmask.training.store import Store, StoreManifest, is_store, open_store
 
 STORE_NAME, CHECKPOINT_NAME, MODEL_NAME, HISTORY_NAME = (
     "store",
@@ -80,6 +82,28 @@ def check_sizes(config: TrainConfig, data: DataConfig) -> None:
         )
 
 
+def check_store(manifest: StoreManifest, folder: Path, data: DataConfig) -> None:
+    """Refuse a store that was packed with other settings than are asked for.
+
+    Raises
+    ------
+    ConfigError
+        It was.
+    """
+    found = {
+        "patch_size": manifest.patch_size,
+        "label": manifest.label,
+        "mask_empty": manifest.empty_pixels == "masked",
+        "radiometry": manifest.radiometry,
+    }
+    for name, value in found.items():
+        if (expected := getattr(data, name)) != value:
+            raise ConfigError(
+                f"The store {folder} was packed with {name} {value}, and {expected} is asked for: "
+                "ask for the same, or pack again."
+            )
+
+
 def prepare_store(
     paths: Sequence[Path],
     folder: Path,
@@ -87,9 +111,22 @@ def prepare_store(
     *,
     read: SceneReader,
     ranks: Ranks,
+    jobs: int = 1,
     overwrite: bool = False,
 ) -> Store:
-    """Pack scenes in the first process, and open the store in all."""
+    """Pack scenes in the first process, and open the store in all.
+
+    ``paths`` may also be one store that was packed before: it is opened, and ``folder`` not used.
+
+    Raises
+    ------
+    ConfigError
+        The store was packed with other settings.
+    """
+    if len(paths) == 1 and is_store(paths[0]):
+        store = open_store(paths[0])
+        check_store(store.manifest, paths[0], data)
+        return store
     if ranks.is_first:
         pack_scenes(
             paths,
@@ -99,6 +136,7 @@ def prepare_store(
             label_name=data.label,
             mask_empty=data.mask_empty,
             radiometry=data.radiometry,
+            jobs=jobs,
             overwrite=overwrite,
         )
     ranks.wait()
@@ -139,6 +177,7 @@ def run_training(
     *,
     read: SceneReader,
     device: torch.device,
+    jobs: int = 1,
     overwrite: bool = False,
 ) -> ModelConfig:
     """Pack, train and write the model file; every process of a launch calls this.
@@ -148,13 +187,15 @@ def run_training(
     config, data
         How, and on what of each scene.
     paths
-        Scene files.
+        Scene files, or one packed store.
     folder
         The run's folder.
     read
         Reads one scene with its labels.
     device
         Where.
+    jobs
+        Processes that pack.
     overwrite
         Start anew over an old run.
 
@@ -172,7 +213,13 @@ def run_training(
             (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
             shutil.rmtree(model, ignore_errors=True)
         store = prepare_store(
-            paths, folder / STORE_NAME, data, read=read, ranks=ranks, overwrite=overwrite
+            paths,
+            folder / STORE_NAME,
+            data,
+            read=read,
+            ranks=ranks,
+            jobs=jobs,
+            overwrite=overwrite,
         )
         result = train(
             config,

@@ -1,0 +1,232 @@
+"""One step of training: loss and gradients of a batch, in parts that fit, then the optimiser.
+
+    step = Step(network, optimiser, precision=..., patch_size=256, batch_size=32, ranks=ranks)
+    loss_sum, logits_NHW = step.train(batch)
+
+On a CPU a batch is worked through in parts that stay in its cache; their gradients are added up,
+which is the gradient of the whole batch but for rounding. What goes wrong and can be mended is: on
+one process a batch that does not fit into memory is halved, and a network that cannot be compiled
+runs as it is; both are said once.
+
+Shape legend: N patches, C channels, H rows, W columns.
+"""
+
+import logging
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
+
+from slstr_cloudmask.errors import InputError
+from slstr_cloudmask.network.device import Precision, autocast
+from slstr_cloudmask.network.unet import UNet
+from slstr_cloudmask.training.batches import Batch, padded_channels
+from slstr_cloudmask.training.distribution import Ranks
+
+logger = logging.getLogger(__name__)
+
+# What the compiler raises, whose own errors are subclasses of these.
+COMPILER_FAILURES = (RuntimeError, OSError, ValueError, AssertionError, ImportError)
+# Two patches of 256×256: measured fastest on cores with 2 MB of second-level cache; a whole batch
+# of 16 takes 1.45 times as long, one of 32 even 1.7 times (docs/log.md).
+CPU_PART_PIXELS = 2 * 256 * 256
+FIRST_WEIGHT = "encoder.0.0.weight"
+
+Compute = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class Objective(nn.Module):
+    """A network with its precision and its loss: all that is differentiated, in one piece.
+
+    Parameters
+    ----------
+    network
+        The U-Net.
+    precision
+        What it runs in.
+    pad
+        Add channels of zeros up to a multiple of eight, for devices that multiply so.
+    """
+
+    def __init__(self, network: UNet, precision: Precision, *, pad: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.precision = precision
+        self.pad = pad
+        self.compiled_size: int | None = None  # patches of the parts that are compiled
+        self._compiled: Compute | None = None
+
+    def forward(
+        self, x_NCHW: Tensor, label_NHW: Tensor, valid_NHW: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the cross-entropy summed over pixels with a label, and the logits (N, H, W)."""
+        # One program for the usual shape: the few batches of another one are not worth a second.
+        usual = len(x_NCHW) == self.compiled_size and torch.is_grad_enabled()
+        compute = self._program() if usual else self._compute
+        return compute(x_NCHW, label_NHW, valid_NHW)
+
+    def _program(self) -> Compute:
+        if self._compiled is None:
+            self._compiled = torch.compile(self._compute, dynamic=False)
+        return self._compiled
+
+    def _compute(
+        self, x_NCHW: Tensor, label_NHW: Tensor, valid_NHW: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        with autocast(x_NCHW.device, self.precision):
+            logits_NHW = self._logits(x_NCHW)[:, 0].float()
+        loss_sum = functional.binary_cross_entropy_with_logits(
+            logits_NHW, label_NHW, valid_NHW.float(), reduction="sum"
+        )
+        return loss_sum, logits_NHW.detach()
+
+    def _logits(self, x_NCHW: Tensor) -> Tensor:
+        if not self.pad:
+            logits_NCHW: Tensor = self.network(x_NCHW)
+            return logits_NCHW
+        # The parameter stays what it is: zeros are added to it for this call alone.
+        weight = self.network.get_parameter(FIRST_WEIGHT)
+        replaced = {FIRST_WEIGHT: padded_channels(weight)}
+        padded: Tensor = functional_call(self.network, replaced, (padded_channels(x_NCHW),))
+        return padded
+
+
+class Step:
+    """Steps of training on batches of one size.
+
+    Parameters
+    ----------
+    network, optimiser
+        What is trained, on its device.
+    precision
+        What it runs in.
+    patch_size
+        Pixels along each side of a patch.
+    batch_size
+        Patches of a global batch, over all processes.
+    ranks
+        This process among all.
+    compiled
+        Compile network and loss.
+    """
+
+    def __init__(
+        self,
+        network: UNet,
+        optimiser: torch.optim.Optimizer,
+        *,
+        precision: Precision,
+        patch_size: int,
+        batch_size: int,
+        ranks: Ranks,
+        compiled: bool = False,
+    ) -> None:
+        device = next(network.parameters()).device
+        mine = -(-batch_size // ranks.world_size)
+        fits = max(1, CPU_PART_PIXELS // patch_size**2) if device.type == "cpu" else mine
+        self.part_patches = min(mine, fits)
+        self.objective = Objective(network, precision, pad=device.type == "cuda")
+        self.objective.compiled_size = self.part_patches if compiled else None
+        self._batch_size = batch_size
+        self._optimiser = optimiser
+        self._ranks = ranks
+        self._shared = ranks.share(self.objective, one_backward=self.part_patches == mine)
+
+    def train(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Take a step; return the loss summed over pixels with a label, and the logits (N, H, W).
+
+        Raises
+        ------
+        InputError
+            The batch does not fit into memory.
+        """
+        self._shared.train()
+        labelled = self._ranks.sum(batch.valid_NHW.sum()).clamp(min=1)
+        # The processes' gradients are averaged; this makes the mean one over all their pixels.
+        scale = self._ranks.world_size / labelled
+        while True:
+            try:
+                with warnings.catch_warnings():
+                    if self.objective.compiled_size is not None:
+                        warnings.simplefilter("ignore")  # the compiler's, about what it does itself
+                    outcome = self._backward(batch, scale)
+                break
+            except COMPILER_FAILURES as error:
+                self._mend(error)
+        self._optimiser.step()
+        return outcome
+
+    def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the same as `train`, and learn nothing."""
+        self.objective.eval()
+        with torch.inference_mode():
+            return _joined([self._part(self.objective, p) for p in batch.parts(self.part_patches)])
+
+    def _backward(self, batch: Batch, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the gradients, part by part."""
+        self._optimiser.zero_grad(set_to_none=True)
+        outcomes = []
+        parts = list(batch.parts(self.part_patches))
+        for part in parts:
+            with self._silent(last=part is parts[-1]):
+                loss_sum, logits_NHW = self._part(self._shared, part)
+                (loss_sum * scale).backward()  # type: ignore[no-untyped-call]
+            outcomes.append((loss_sum.detach(), logits_NHW))
+        return _joined(outcomes)
+
+    def _part(self, module: nn.Module, part: Batch) -> tuple[Tensor, Tensor]:
+        outcome: tuple[Tensor, Tensor] = module(part.x_NCHW, part.label_NHW, part.valid_NHW)
+        return outcome
+
+    def _silent(self, *, last: bool) -> AbstractContextManager[None]:
+        """Context in which processes keep their gradients to themselves, but for the last part."""
+        if last or not isinstance(self._shared, DistributedDataParallel):
+            return nullcontext()
+        return self._shared.no_sync()
+
+    def _mend(self, error: Exception) -> None:
+        """Change what can be changed after a failure, or raise."""
+        if _out_of_memory(error):
+            self._halve(error)
+        elif self.objective.compiled_size is not None:
+            self.objective.compiled_size = None
+            first_line = (str(error) or type(error).__name__).split("\n")[0]
+            logger.warning("The network is not compiled, and trains as it is: %s", first_line)
+        else:
+            raise error
+
+    def _halve(self, error: Exception) -> None:
+        if self.part_patches == 1 or self._ranks.world_size > 1:
+            raise InputError(
+                f"Out of memory with {self.part_patches} patches at once, of a batch of "
+                f"{self._batch_size}: use a smaller --batch-size, or more processes."
+            ) from error
+        self.part_patches //= 2
+        if self.objective.compiled_size is not None:
+            self.objective.compiled_size = self.part_patches
+        logger.warning(
+            "Out of memory: batches of %d are now worked through %d patches at once. The result "
+            "differs by rounding alone.",
+            self._batch_size,
+            self.part_patches,
+        )
+        # What the failed attempt held goes with its frames.
+        error.__traceback__ = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _joined(outcomes: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    losses, logits = zip(*outcomes, strict=True)
+    return torch.stack(losses).sum(), torch.cat(logits)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # Of a GPU; of the host, which has no class of its own (c10/core/impl/alloc_cpu.cpp).
+    words = ("can't allocate memory", "not enough memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(w in str(error) for w in words)
