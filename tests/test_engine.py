@@ -143,6 +143,7 @@ def test_a_program_says_what_the_network_says_and_is_kept(
         made = Compiled(eager, "abc", make=True)
         logits = made.run(x_NCHW)
     assert "Compiling the network" in caplog.text
+    assert made.name == "compiled"
     torch.testing.assert_close(logits, eager.run(x_NCHW), rtol=1e-4, atol=1e-4)
     assert [path.suffix for path in cache.iterdir()] == [".pt2"]
 
@@ -160,6 +161,7 @@ def test_nothing_is_compiled_unless_it_repays(eager: Eager, cache: Path) -> None
     x_NCHW = torch.randn(SHAPE)
     torch.testing.assert_close(engine.run(x_NCHW), eager.run(x_NCHW))
 
+    assert engine.name == "eager"
     assert not cache.exists()
 
 

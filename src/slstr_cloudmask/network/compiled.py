@@ -46,9 +46,8 @@ class Compiled:
         Make programs that are not there yet.
     """
 
-    name = "compiled"
-
     def __init__(self, eager: Eager, checksum: str, *, make: bool) -> None:
+        self.name = eager.name  # until a program has run
         self.eager = eager
         self.checksum = checksum
         self.make = make
@@ -76,6 +75,7 @@ class Compiled:
             first_line = (str(error) or type(error).__name__).split("\n")[0]
             logger.warning("The network is not compiled, and runs as it is: %s", first_line)
             return self.eager.run
+        self.name = "compiled"
         return lambda x_NCHW: program(_laid_out(x_NCHW, self.eager.device)).cpu()
 
     def _loaded(self, path: Path, shape: Shape) -> Program:
