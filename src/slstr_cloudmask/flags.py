@@ -118,8 +118,31 @@ def decode_flag(flag: xr.DataArray, meaning: str) -> tuple[BoolArray, BoolArray]
         Two boolean arrays (rows, columns): whether the bit is set, and whether the pixel has a
         value at all.
     """
-    values = flag.values
-    known = np.ones(values.shape, bool)
-    if "_FillValue" in flag.attrs:
-        known = values != flag.attrs["_FillValue"]
-    return known & ((values & flag_masks(flag.attrs)[meaning]) != 0), known
+    known = known_pixels(flag)
+    return known & ((flag.values & flag_masks(flag.attrs)[meaning]) != 0), known
+
+
+def known_pixels(flag: xr.DataArray) -> BoolArray:
+    """Where a flag has a value at all, boolean (rows, columns)."""
+    if "_FillValue" not in flag.attrs:
+        return np.ones(flag.shape, bool)
+    return np.asarray(flag.values != flag.attrs["_FillValue"])
+
+
+def paired(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Tell of every pixel which of two masks find cloud there.
+
+    Parameters
+    ----------
+    first, second
+        0 clear, 1 cloud, 255 unknown (rows, columns).
+
+    Returns
+    -------
+    numpy.ndarray
+        0 neither, 1 both, 2 the first alone, 3 the second alone, 255 where either is unknown.
+    """
+    here, there = first == 1, second == 1
+    values = np.where(here & there, 1, np.where(here, 2, np.where(there, 3, 0)))
+    known = (first != UNKNOWN) & (second != UNKNOWN)
+    return np.where(known, values, UNKNOWN).astype(np.uint8)

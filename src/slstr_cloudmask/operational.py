@@ -17,10 +17,13 @@ from slstr_cloudmask.flags import (
     decode_flag,
     flag_masks,
     integer_flags,
+    known_pixels,
+    paired,
     value_flag_variable,
 )
 from slstr_cloudmask.scene import PIXEL_KM, valid_pixels
 
+# As `paired` numbers them.
 AGREEMENT_VALUES = {"both_clear": 0, "both_cloud": 1, "only_this_mask": 2, "only_operational": 3}
 # What a mask is compared with: the first of these that the scene knows, without their prefix. The
 # summary is the product's own verdict; of the Bayesian bits, users are told to take this one.
@@ -157,12 +160,8 @@ def agreement(mask: xr.Variable, operational: xr.Variable, name: str) -> xr.Vari
     name
         Name of the operational mask.
     """
-    known = (mask.values != UNKNOWN) & (operational.values != UNKNOWN)
-    here, there = mask.values == 1, operational.values == 1
-    # One for cloud in both, two for here alone, three for there alone.
-    values = np.where(here & there, 1, np.where(here, 2, np.where(there, 3, 0)))
     variable = value_flag_variable(
-        np.where(known, values, UNKNOWN),
+        paired(mask.values, operational.values),
         AGREEMENT_VALUES,
         long_name=f"agreement of the cloud mask with {name}",
     )
@@ -181,7 +180,5 @@ def _provider(scene: xr.Dataset) -> str:
 def _any_test(flag: xr.DataArray) -> tuple[BoolArray, BoolArray]:
     """Where any named bit is set, and where the pixel has a value."""
     tests = sum(flag_masks(flag.attrs).values())
-    known = np.ones(flag.shape, bool)
-    if "_FillValue" in flag.attrs:
-        known = flag.values != flag.attrs["_FillValue"]
+    known = known_pixels(flag)
     return known & ((flag.values & tests) != 0), known

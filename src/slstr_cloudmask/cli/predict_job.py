@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from slstr_cloudmask.cli.inputs import Input
     from slstr_cloudmask.detectors import Detector
     from slstr_cloudmask.evaluation.views import ViewComparison
+    from slstr_cloudmask.io.product_store import Product
 
 logger = logging.getLogger(__name__)
 
@@ -73,11 +74,15 @@ class Job:
 
     def read(self) -> Opened:
         """Read all that the product holds for the views that are asked for."""
+        from slstr_cloudmask.io import is_scene_in_one_file
         from slstr_cloudmask.io.product_check import check_product
         from slstr_cloudmask.io.product_store import open_product
 
-        absent = check_product(open_product(self.product)) if self.reading.verify else []
-        return Opened(self._open_views(), absent)
+        if is_scene_in_one_file(self.product) and not self.reading.verify:
+            return Opened(self._open_views(self.product), [])
+        product = open_product(self.product)
+        absent = check_product(product) if self.reading.verify else []
+        return Opened(self._open_views(product), absent)
 
     def mask(self, detector: "Detector", scenes: "dict[str, xr.Dataset]") -> Masked:
         """Mask the views."""
@@ -103,13 +108,13 @@ class Job:
         words.append(f"written: {', '.join(map(str, written))}")
         return f"{product_folder_name(self.product)}: {', '.join(words)}"
 
-    def _open_views(self) -> "dict[str, xr.Dataset]":
+    def _open_views(self, source: "Input | Product") -> "dict[str, xr.Dataset]":
         """Open the views; of both, one that is not there is left out with a warning."""
         scenes: dict[str, xr.Dataset] = {}
         lacking: list[InputError] = []
         for view in self.places:
             try:
-                scenes[view] = self._open(view)
+                scenes[view] = self._open(source, view)
             except InputError as error:
                 lacking.append(error)
         if not scenes:
@@ -118,12 +123,12 @@ class Job:
             logger.warning("Left out: %s", reason)
         return scenes
 
-    def _open(self, view: str) -> "xr.Dataset":
+    def _open(self, source: "Input | Product", view: str) -> "xr.Dataset":
         from slstr_cloudmask.io import open_scene
 
         reading = self.reading
         scene = open_scene(
-            self.product,
+            source,
             view=view,
             grid=reading.grid,
             regrid=reading.regrid,

@@ -16,8 +16,9 @@ import numpy as np
 import xarray as xr
 
 from slstr_cloudmask.errors import InputError
-from slstr_cloudmask.flags import UNKNOWN, integer_flags, value_flag_variable
+from slstr_cloudmask.flags import UNKNOWN, integer_flags, paired, value_flag_variable
 
+# As `paired` numbers them.
 SEEN_BY_VALUES = {"neither": 0, "both": 1, "nadir_only": 2, "oblique_only": 3}
 
 
@@ -67,19 +68,13 @@ def compare_views(nadir: xr.Dataset, oblique: xr.Dataset) -> ViewComparison:
     down = _offset(nadir, "start_offset") - _offset(oblique, "start_offset")
     across = _offset(oblique, "track_offset") - _offset(nadir, "track_offset")
     here, there = zip(
-        _paired(first.shape[0], second.shape[0], down),
-        _paired(first.shape[1], second.shape[1], across),
+        _shared(first.shape[0], second.shape[0], down),
+        _shared(first.shape[1], second.shape[1], across),
         strict=True,
     )
     placed = np.full(first.shape, UNKNOWN, np.uint8)
     placed[here] = second[there]
-    known = (first != UNKNOWN) & (placed != UNKNOWN)
-    code = np.select(
-        [(first == 1) & (placed == 1), first == 1, placed == 1],
-        [SEEN_BY_VALUES[name] for name in ("both", "nadir_only", "oblique_only")],
-        SEEN_BY_VALUES["neither"],
-    )
-    code = np.where(known, code, UNKNOWN).astype(np.uint8)
+    code = paired(first, placed)
     counts = {name: int((code == value).sum()) for name, value in SEEN_BY_VALUES.items()}
     return ViewComparison(
         counts, value_flag_variable(code, SEEN_BY_VALUES, long_name="views that see cloud")
@@ -95,7 +90,7 @@ def _offset(mask: xr.Dataset, name: str) -> int:
     return round(float(mask.attrs[name]))
 
 
-def _paired(here: int, there: int, shift: int) -> tuple[slice, slice]:
+def _shared(here: int, there: int, shift: int) -> tuple[slice, slice]:
     """Slice what both images have along an axis: number i here is number i + shift there."""
     first, last = max(0, -shift), max(0, -shift, min(here, there - shift))
     return slice(first, last), slice(first + shift, last + shift)

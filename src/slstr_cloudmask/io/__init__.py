@@ -7,17 +7,22 @@ Scene.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
 from slstr_cloudmask.errors import InputError
+from slstr_cloudmask.radiometry import convert_radiometry
+
+if TYPE_CHECKING:
+    from slstr_cloudmask.io.product_store import Product
 
 BENCHMARK_SUFFIXES = (".hdf", ".h5", ".hdf5")
 SCENE_FILE_SUFFIX = ".nc"
 
 
 def open_scene(
-    path: str | Path,
+    path: "str | Path | Product",
     *,
     view: str = "nadir",
     grid: str = "1km",
@@ -34,7 +39,8 @@ def open_scene(
     path
         A ``.SEN3`` product (its folder, its manifest, or a ``.zip`` of it; also the URL of one of
         these: ``s3://``, ``https://`` and all that fsspec knows), a file of the benchmark
-        (``.hdf``), or a simulated scene (``.SEN3``, ``.hdf`` or ``.nc``).
+        (``.hdf``), or a simulated scene (``.SEN3``, ``.hdf`` or ``.nc``). Or a product that is
+        open already, as of `slstr_cloudmask.io.product_store.open_product`.
     view
         ``nadir``, or ``oblique``: seen 55 degrees from behind, in half as wide a swath.
     grid
@@ -69,7 +75,7 @@ def open_scene(
     BrokenFileError
         A file is truncated or of another format.
     """
-    if not is_scene_in_one_file(path):
+    if not isinstance(path, str | Path) or not is_scene_in_one_file(path):
         from slstr_cloudmask.io.sen3 import read_sen3
 
         return read_sen3(
@@ -89,7 +95,7 @@ def open_scene(
         from slstr_cloudmask.io.scene_file import read_scene_file as read
     scene = read(path, strata=strata)
     _check_has(scene, path, view=view, grid=grid)
-    return scene if radiometry is None else _converted(scene, radiometry)
+    return scene if radiometry is None else convert_radiometry(scene, radiometry)
 
 
 def _check_has(scene: xr.Dataset, path: Path, **wanted: str) -> None:
@@ -100,12 +106,6 @@ def _check_has(scene: xr.Dataset, path: Path, **wanted: str) -> None:
                 f"{path} holds the {what} {found}: expected {value}. "
                 "Only a .SEN3 product holds both."
             )
-
-
-def _converted(scene: xr.Dataset, radiometry: str) -> xr.Dataset:
-    from slstr_cloudmask.radiometry import convert_radiometry
-
-    return convert_radiometry(scene, radiometry)
 
 
 def is_scene_in_one_file(path: str | Path) -> bool:

@@ -63,7 +63,7 @@ def verify_product(product: Product) -> list[Fault]:
         There is no manifest, or none that can be read.
     """
     files = read_manifest(product).files
-    found = [_fault(product, file) for file in track(files.values(), "Verifying")]
+    found = [file_fault(product, file) for file in track(files.values(), "Verifying")]
     unlisted = sorted(product.names - files.keys() - {MANIFEST})
     return [fault for fault in found if fault] + [
         Fault(name, "unlisted", "not in the manifest, so not checked") for name in unlisted
@@ -98,8 +98,7 @@ def check_product(product: Product) -> list[str]:
 def absent_files(product: Product) -> list[str] | None:
     """Files that the manifest lists and the product does not hold, at a glance.
 
-    None where the product has no manifest that can be read. On a web server, where only opening a
-    file would tell, none is absent.
+    None where the product has no manifest that can be read.
     """
     try:
         files = read_manifest(product).files
@@ -108,8 +107,8 @@ def absent_files(product: Product) -> list[str] | None:
     return [name for name in files if name not in product.names]
 
 
-def _fault(product: Product, file: ManifestFile) -> Fault | None:
-    """Compare one file, its size first."""
+def file_fault(product: Product, file: ManifestFile) -> Fault | None:
+    """Compare one file with its line of the manifest, its size first; None where it is whole."""
     if file.name not in product.names:
         return Fault(file.name, "absent", "absent")
     try:

@@ -44,9 +44,9 @@ def describe_product(path: str | Path) -> dict[str, Any]:
     MissingFileError, InputError, BrokenFileError
         As `slstr_cloudmask.io.open_scene`.
     """
-    scene = open_scene(path)
-    present = bands_present(scene)
     product = None if is_scene_in_one_file(path) else open_product(path)
+    scene = open_scene(product or path)
+    present = bands_present(scene)
     full_name = product.name if product else product_folder_name(path)
     name = parse_product_name(full_name)
     valid = valid_pixels(scene)

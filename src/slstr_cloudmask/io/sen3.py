@@ -25,7 +25,7 @@ from slstr_cloudmask.errors import BrokenFileError, CloudMaskError
 from slstr_cloudmask.flags import UNKNOWN, flag_masks, value_flag_variable
 from slstr_cloudmask.io.lazy import lazy_variable
 from slstr_cloudmask.io.product_name import ProductName
-from slstr_cloudmask.io.product_store import open_product
+from slstr_cloudmask.io.product_store import Product, open_product
 from slstr_cloudmask.io.sen3_geolocation import has_positions
 from slstr_cloudmask.io.sen3_reader import Options, SceneReader
 from slstr_cloudmask.io.sen3_truth import truth_variables
@@ -43,7 +43,7 @@ S7_COMMENT = "F1 where S7 saturates, near 311 K: see S7_source"
 
 
 def read_sen3(
-    path: str | Path,
+    path: str | Path | Product,
     *,
     view: str = "nadir",
     grid: str = "1km",
@@ -62,7 +62,7 @@ def read_sen3(
         pixels of S7 are F1's.
     """
     options = Options(view, grid, stripe, radiometry, regrid, fill_s7)
-    product = open_product(path)
+    product = path if isinstance(path, Product) else open_product(path)
     with _whole(product.location):
         reader = SceneReader(product, options)
         _warn_of_missing_bands(reader)

@@ -27,7 +27,8 @@ from slstr_cloudmask.network.unet import UNet
 logger = logging.getLogger(__name__)
 
 # What the compiler and the loader raise, whose own errors are subclasses of these.
-FAILURES = (CloudMaskError, OSError, RuntimeError, ValueError, AssertionError, ImportError)
+COMPILER_FAILURES = (RuntimeError, OSError, ValueError, AssertionError, ImportError)
+FAILURES = (CloudMaskError, *COMPILER_FAILURES)
 
 Program = Callable[[Tensor], Tensor]
 Shape = tuple[int, ...]
@@ -72,8 +73,7 @@ class Compiled:
             program = self._loaded(path, shape)
         except FAILURES as error:
             self.make = False
-            first_line = (str(error) or type(error).__name__).split("\n")[0]
-            logger.warning("The network is not compiled, and runs as it is: %s", first_line)
+            logger.warning("The network is not compiled, and runs as it is: %s", first_line(error))
             return self.eager.run
         self.name = "compiled"
         return lambda x_NCHW: program(_laid_out(x_NCHW, self.eager.device)).cpu()
@@ -103,6 +103,11 @@ class _Float(nn.Module):
         with autocast(self.device, self.precision):
             logits: Tensor = self.network(x_NCHW)
         return logits.float()
+
+
+def first_line(error: Exception) -> str:
+    """Say what the compiler's long story is about."""
+    return (str(error) or type(error).__name__).split("\n")[0]
 
 
 def program_path(eager: Eager, checksum: str, shape: Shape) -> Path:

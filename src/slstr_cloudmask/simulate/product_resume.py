@@ -5,7 +5,6 @@ if is_simulated(folder):
     remove_product(folder)
 """
 
-import hashlib
 import json
 import re
 import shutil
@@ -15,9 +14,10 @@ from typing import Any
 import h5py
 
 from slstr_cloudmask.errors import CloudMaskError, WriteError
+from slstr_cloudmask.io.product_check import file_fault
 from slstr_cloudmask.io.product_manifest import ManifestFile, read_manifest
 from slstr_cloudmask.io.product_name import MANIFEST
-from slstr_cloudmask.io.product_store import open_product
+from slstr_cloudmask.io.product_store import Product, open_product
 from slstr_cloudmask.simulate.product_format import product_format
 from slstr_cloudmask.simulate.product_truth import TRUTH
 
@@ -37,8 +37,8 @@ def kept_statistics(folder: Path, size: tuple[int, int]) -> dict[str, Any] | Non
         Rows and columns that it should have.
     """
     try:
-        files = read_manifest(open_product(folder)).files
-        if not all(_is_whole(folder / name, file) for name, file in files.items()):
+        product = open_product(folder)
+        if not all(_is_whole(product, file) for file in read_manifest(product).files.values()):
             return None
         with h5py.File(folder / TRUTH) as truth:
             statistics = json.loads(truth.attrs[STATISTICS])
@@ -48,10 +48,8 @@ def kept_statistics(folder: Path, size: tuple[int, int]) -> dict[str, Any] | Non
     return statistics if same_size and isinstance(statistics, dict) else None
 
 
-def _is_whole(path: Path, file: ManifestFile) -> bool:
-    if not path.is_file() or path.stat().st_size != file.size:
-        return False
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == file.md5
+def _is_whole(product: Product, file: ManifestFile) -> bool:
+    return None not in (file.size, file.md5) and file_fault(product, file) is None
 
 
 def is_simulated(path: Path) -> bool:

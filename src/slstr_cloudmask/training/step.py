@@ -23,6 +23,7 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from slstr_cloudmask.errors import InputError
+from slstr_cloudmask.network.compiled import COMPILER_FAILURES, first_line
 from slstr_cloudmask.network.device import Precision, autocast
 from slstr_cloudmask.network.unet import UNet
 from slstr_cloudmask.training.batches import Batch, padded_channels
@@ -30,8 +31,6 @@ from slstr_cloudmask.training.distribution import Ranks
 
 logger = logging.getLogger(__name__)
 
-# What the compiler raises, whose own errors are subclasses of these.
-COMPILER_FAILURES = (RuntimeError, OSError, ValueError, AssertionError, ImportError)
 # Two patches of 256×256: measured fastest on cores with 2 MB of second-level cache; a whole batch
 # of 16 takes 1.45 times as long, one of 32 even 1.7 times (docs/log.md).
 CPU_PART_PIXELS = 2 * 256 * 256
@@ -195,8 +194,8 @@ class Step:
             self._halve(error)
         elif self.objective.compiled_size is not None:
             self.objective.compiled_size = None
-            first_line = (str(error) or type(error).__name__).split("\n")[0]
-            logger.warning("The network is not compiled, and trains as it is: %s", first_line)
+            said = first_line(error)
+            logger.warning("The network is not compiled, and trains as it is: %s", said)
         else:
             raise error
 
