@@ -18,6 +18,10 @@ def benchmark(
         typer.Option("--config", "-c", help="YAML: our own fields, or the reference's file."),
     ] = Path("cloudMaskConfig.yaml"),
     device: DeviceOption = "auto",
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on with the run in this folder as it was begun; nothing else."),
+    ] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Run the MLCommons Science CloudMask benchmark: train, mask, score, write down.
@@ -28,18 +32,23 @@ def benchmark(
     with the same command.
     """
     from slstr_cloudmask.benchmark.config import load_config
-    from slstr_cloudmask.benchmark.run import run_benchmark
+    from slstr_cloudmask.benchmark.run import resume_benchmark, run_benchmark
     from slstr_cloudmask.cli.tables import print_scores
     from slstr_cloudmask.report.page import write_page
     from slstr_cloudmask.training.distribution import launched, launched_device
 
-    loaded = load_config(config, settings or [])
-    document = run_benchmark(loaded, device=launched_device(device), overwrite=overwrite)
+    if resume is not None:
+        folder = resume
+        document = resume_benchmark(folder, device=launched_device(device))
+    else:
+        loaded = load_config(config, settings or [])
+        folder = loaded.output_dir
+        document = run_benchmark(loaded, device=launched_device(device), overwrite=overwrite)
     if not launched().is_first:
         return
-    page = write_page(loaded.output_dir, overwrite=True)
+    page = write_page(folder, overwrite=True)
     print_scores(document["scores"])
-    typer.echo(f"Result: {loaded.output_dir / 'result.json'}\nPage:   {page}")
+    typer.echo(f"Result: {folder / 'result.json'}\nPage:   {page}")
     if document["data"]["inference_failed"] or document["data"]["training_skipped"]:
         raise typer.Exit(1)
 

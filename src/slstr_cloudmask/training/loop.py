@@ -214,6 +214,9 @@ def train(
         validated = _validate(setting, step, validation_indices)
         if state.record(trained, validated, len(order)):
             best_weights = _copy_weights(network)
+        # Before the checkpoint: what was heard of an epoch that is then repeated is void, but an
+        # epoch that is kept is never unheard of.
+        listen(Event("evaluation", dict(state.history[-1])))
         if checkpoint is not None and ranks.is_first:
             content = {
                 "weights": network.state_dict(),
@@ -222,7 +225,6 @@ def train(
                 "best_weights": best_weights,
             }
             save_checkpoint(checkpoint, setting.identity, content)
-        listen(Event("evaluation", dict(state.history[-1])))
         if ranks.is_first:
             logger.info("%s", state.line(config.epochs))
 
