@@ -146,7 +146,7 @@ def _check_outputs(config: BenchmarkConfig, *, overwrite: bool) -> None:
 def _training_material(config: BenchmarkConfig) -> list[Path]:
     """Return the scenes to train on, or the one store that they were packed into."""
     if config.data.store is None:
-        return find_scenes(config.train_dir)
+        return find_scenes(config.train_dir, listed=config.data.file_order == "listed")
     open_store(config.data.store)  # says what is wrong before anything is written
     return [config.data.store]
 
@@ -227,7 +227,7 @@ def _infer(
         detector,
         # The result is not there yet, so masks that are come from a run that was stopped.
         write=writers[config.mask_format](folder, overwrite=True),
-        faithful=config.faithful,
+        faithful=config.score_empty,
     )
     outcome = _gather(outcome, ranks)
     if not outcome.scores:
