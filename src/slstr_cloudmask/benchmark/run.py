@@ -48,7 +48,7 @@ from slstr_cloudmask.training.run import (
     model_config,
     prepare_store,
 )
-from slstr_cloudmask.training.store import Store
+from slstr_cloudmask.training.store import Store, is_store, open_store
 
 RECORDS_NAME = "scores"
 TIMED = ("staging", "init", "run", "inference")
@@ -88,7 +88,7 @@ def run_benchmark(
     """
     out = config.output_dir
     _check_outputs(config, overwrite=overwrite)
-    train_paths, test_paths = find_scenes(config.train_dir), find_scenes(config.inference_dir)
+    train_paths, test_paths = _training_material(config), find_scenes(config.inference_dir)
     _check_scenes(train_paths, test_paths)
 
     with joined(device) as ranks:
@@ -188,12 +188,23 @@ def _check_skipped(config: BenchmarkConfig, store: Store) -> None:
         )
 
 
+def _training_material(config: BenchmarkConfig) -> list[Path]:
+    """Return the scenes to train on, or the one store that they were packed into."""
+    if config.data.store is None:
+        return find_scenes(config.train_dir, listed=config.data.file_order == "listed")
+    open_store(config.data.store)  # says what is wrong before anything is written
+    return [config.data.store]
+
+
 def _check_scenes(train_paths: list[Path], test_paths: list[Path]) -> None:
     """Refuse test scenes that were trained on, and two of one name, whose masks would collide."""
     check_names(test_paths)
-    if shared := sorted({p.name for p in train_paths} & {p.name for p in test_paths}):
+    trained_on = {path.name for path in train_paths}
+    if is_store(train_paths[0]):
+        trained_on = {scene.name for scene in open_store(train_paths[0]).manifest.scenes}
+    if shared := sorted(trained_on & {path.name for path in test_paths}):
         raise InputError(
-            f"{len(shared)} scenes are in train_dir and in inference_dir, {shared[0]} for one: "
+            f"{len(shared)} scenes are trained on and in inference_dir, {shared[0]} for one: "
             "a score on scenes that were trained on says nothing. Keep them apart."
         )
 
@@ -243,13 +254,13 @@ def _infer(
         "model": detector.model.checksum,
         "precision": detector.precision,
         "mode": detector.mode,
-        "faithful": config.faithful,
+        "score_empty": config.score_empty,
     }
     outcome = infer_scenes(
         _share(paths, ranks),
         detector,
         write=mask_writer(folder, config.mask_format, overwrite=True),
-        faithful=config.faithful,
+        faithful=config.score_empty,
         records=SceneRecords(
             config.output_dir / RECORDS_NAME / detector.name,
             identity,

@@ -37,7 +37,7 @@ FORMAT_VERSION = 1
 # differs is found out by the store and by the records of scenes.
 NOT_MEANING = {
     *("train_dir", "inference_dir", "output_dir", "model_dir", "masks_dir"),
-    *("log_file", "mlperf_logfile", "baselines", "cache_cleared", "submission"),
+    *("recipe", "log_file", "mlperf_logfile", "baselines", "cache_cleared", "submission"),
     "on_failed_scene",
 }
 
@@ -135,6 +135,7 @@ def _check_same(config: BenchmarkConfig, folder: Path) -> None:
 def _meaning(config: BenchmarkConfig) -> dict[str, Any]:
     content = config.model_dump(mode="json", exclude=NOT_MEANING)
     content["train"] = {k: v for k, v in content["train"].items() if k not in NOT_IDENTITY}
+    content["data"] = {k: v for k, v in content["data"].items() if k not in ("root", "store")}
     return content
 
 
@@ -187,6 +188,7 @@ def _write_record(
     software = environment["software"]
     record = {
         "format_version": FORMAT_VERSION,
+        "recipe": config.recipe,
         "seed": config.train.seed,
         "version": software["slstr-cloudmask"],
         "commit": software["commit"],
