@@ -88,18 +88,18 @@ def run_benchmark(
     """
     out = config.output_dir
     _check_outputs(config, overwrite=overwrite)
-    train_paths, test_paths = _training_material(config), find_scenes(config.inference_dir)
+    train_paths, test_paths = training_material(config), find_scenes(config.inference_dir)
     _check_scenes(train_paths, test_paths)
 
     with joined(device) as ranks:
         environment = {"hardware": hardware(device, ranks), "software": software()}
         with run_log(config, environment, ranks, overwrite=overwrite) as emit:
             if overwrite and ranks.is_first:
-                _forget(out)
+                forget(out)
             # -- staging: scenes are packed once, outside the timed run -----------------------
             commit = environment["software"]["commit"]
             emit(Event("submission_facts", submission_facts(config, commit)))
-            with _interval(emit, "staging"):
+            with interval(emit, "staging"):
                 store = prepare_store(
                     train_paths,
                     out / STORE_NAME,
@@ -111,11 +111,11 @@ def run_benchmark(
                 _check_skipped(config, store)
 
             # -- initialisation ---------------------------------------------------------------
-            with _interval(emit, "init"):
+            with interval(emit, "init"):
                 emit(Event("run_facts", run_facts(config, store, environment["hardware"])))
 
             # -- the timed run: training, then masks of the test scenes --------------------------
-            with _interval(emit, "run"):
+            with interval(emit, "run"):
                 checkpoint = out / CHECKPOINT_NAME
                 trained = train(
                     config.train,
@@ -156,7 +156,7 @@ def resume_benchmark(folder: Path, *, device: torch.device) -> dict[str, Any]:
     return run_benchmark(config, device=device)
 
 
-def _forget(out: Path) -> None:
+def forget(out: Path) -> None:
     """Remove what an earlier run would be gone on from.
 
     All of it, so that a run that is stopped from here on goes on without ``overwrite``.
@@ -188,7 +188,7 @@ def _check_skipped(config: BenchmarkConfig, store: Store) -> None:
         )
 
 
-def _training_material(config: BenchmarkConfig) -> list[Path]:
+def training_material(config: BenchmarkConfig) -> list[Path]:
     """Return the scenes to train on, or the one store that they were packed into."""
     if config.data.store is None:
         return find_scenes(config.train_dir, listed=config.data.file_order == "listed")
@@ -214,7 +214,7 @@ def _model_folder(config: BenchmarkConfig) -> Path:
 
 
 @contextmanager
-def _interval(emit: Listener, name: str) -> Iterator[None]:
+def interval(emit: Listener, name: str) -> Iterator[None]:
     """Emit the start and the stop of a stage, with how it ended."""
     emit(Event(f"{name}_start"))
     status = "aborted"
