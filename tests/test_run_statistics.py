@@ -148,7 +148,7 @@ def test_a_set_of_runs(tmp_path: Path) -> None:
     assert rows["network: accuracy"]["label"] == "agreement"
     reached = rows["epochs until validation agreement 0.9"]
     # The last run never got there.
-    assert reached["values"] == (*[2] * 10, None)
+    assert reached["values"] == [*[2] * 10, None]
     assert (reached["mean"], reached["undefined"]) == (None, 1)
 
 

@@ -139,7 +139,12 @@ def statistics_of(runs: Sequence[Run], target: Target | None = None) -> list[dic
     """
     _check_scenes(runs)
     return [
-        {**asdict(key), "undefined": values.count(None), **asdict(describe(values))}
+        {
+            **asdict(key),
+            "undefined": values.count(None),
+            **asdict(describe(values)),
+            "values": values,
+        }
         for key, values in _columns(runs, target or Target()).items()
     ]
 
