@@ -1,7 +1,7 @@
-"""A data set looked at as a whole: how many scenes, of what sizes, values and labels, what is wrong.
+"""A data set looked at as a whole: how many scenes, of what values and labels, what is wrong.
 
     check = check_set(Path("data"), jobs=4)
-    document = check.document()
+    check.bands["training", "day"]["S8"].counts
 
 Works for the published set and simulated ones. Scenes are read in processes of their own, one that
 cannot be read is named, and the others go on; only sums are kept.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from slstr_cloudmask.benchmark.download_record import RECORD_NAME, DownloadRecord, read_record
-from slstr_cloudmask.benchmark.published_set import PART_OF
+from slstr_cloudmask.benchmark.published_set import PART_OF, PARTS
 from slstr_cloudmask.benchmark.scene_facts import BandFacts, SceneFacts, read_facts
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.io.etag import Checked, check_etag
@@ -22,6 +22,7 @@ from slstr_cloudmask.pipeline import run_pipeline
 from slstr_cloudmask.progress import track
 
 OTHER_PART = "scenes"  # of folders with other names than the published set's
+ALL_PARTS = (*PARTS, OTHER_PART)
 Group = tuple[str, str]  # part, and day or night
 
 
@@ -59,6 +60,16 @@ class SetCheck:
                 sums[band] = found
         facts.bands = {}
         self.scenes[name] = facts
+
+    @property
+    def groups(self) -> dict[Group, list[SceneFacts]]:
+        """The scenes of each part by day and by night, training first."""
+        groups: dict[Group, list[SceneFacts]] = {
+            (part, folder): [] for part in ALL_PARTS for folder in ("day", "night")
+        }
+        for name, facts in self.scenes.items():
+            groups[part_of(self.root, name), facts.folder].append(facts)
+        return {group: scenes for group, scenes in groups.items() if scenes}
 
 
 def check_set(root: Path, *, jobs: int = 1, checksums: bool = False) -> SetCheck:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from slstr_cloudmask import __version__, channels
-from slstr_cloudmask.benchmark.published_set import INFERENCE_SCENES, PARTS, SCENES
+from slstr_cloudmask.benchmark.published_set import INFERENCE_SCENES, SCENES
 from slstr_cloudmask.benchmark.scene_facts import BINS, BandFacts, SceneFacts
-from slstr_cloudmask.benchmark.set_check import OTHER_PART, Group, SetCheck, part_of
+from slstr_cloudmask.benchmark.set_check import ALL_PARTS, Group, SetCheck, part_of
 from slstr_cloudmask.io.product_name import SIMULATED_CENTRES, parse_product_name
 from slstr_cloudmask.simulate.published_scenes import published_scenes
 from slstr_cloudmask.simulate.statistics_bins import percentiles
@@ -40,11 +40,11 @@ def summarise(check: SetCheck) -> dict[str, Any]:
         "broken": check.broken,
         "faults": check.faults,
         "layouts": _layouts(check.scenes.values()),
-        "shares": [_shares(group, scenes) for group, scenes in _grouped(check).items()],
-        "labels": [_labels(group, scenes) for group, scenes in _grouped(check).items()],
+        "shares": [_shares(group, scenes) for group, scenes in check.groups.items()],
+        "labels": [_labels(group, scenes) for group, scenes in check.groups.items()],
         "bands": [
-            _band_row(group, name, check.bands[group][name], _grouped(check)[group])
-            for group in sorted(check.bands)
+            _band_row(group, name, check.bands[group][name], scenes)
+            for group, scenes in check.groups.items()
             for name in channels.NAMES
             if name in check.bands[group]
         ],
@@ -57,19 +57,12 @@ def _is_simulated(name: str) -> bool:
     return parsed is not None and parsed.centre in SIMULATED_CENTRES
 
 
-def _grouped(check: SetCheck) -> dict[Group, list[SceneFacts]]:
-    groups: dict[Group, list[SceneFacts]] = {}
-    for name, facts in check.scenes.items():
-        groups.setdefault((part_of(check.root, name), facts.folder), []).append(facts)
-    return dict(sorted(groups.items()))
-
-
 def _counts(check: SetCheck) -> Rows:
     """Count scenes by part and folder, unreadable ones apart, beside what is published."""
-    found = Counter({group: len(scenes) for group, scenes in _grouped(check).items()})
+    found = Counter({group: len(scenes) for group, scenes in check.groups.items()})
     broken = Counter(part_of(check.root, name) for name in check.broken)
     rows: Rows = []
-    for part in (*PARTS, OTHER_PART):
+    for part in ALL_PARTS:
         day, night = (found[part, folder] for folder in ("day", "night"))
         if not (day or night or broken[part]):
             continue
