@@ -122,3 +122,47 @@ def verify(
         typer.echo(f"{name}: {why}", err=True)
     if check.broken or check.faults:
         raise typer.Exit(1)
+
+
+@data.command(name="map")
+def draw_map(
+    root: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder of scenes. [default: the benchmark's 100 test scenes, as published]"
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The picture, .png, or a folder for it.")
+    ] = Path("map.png"),
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Draw where scenes lie, by day and by night, on the globe and on a map of the world.
+
+    Nothing is downloaded: where the published test scenes lie, and the coastlines, come with the
+    package. The benchmark's files are placed by their names, which tell the orbit, as the full
+    frame around them; products and NetCDF scenes by their coordinates. Exit code 1 if some scenes
+    could not be placed.
+
+    The benchmark's test scenes: **cloudmask data map -o map.png**
+    """
+    from slstr_cloudmask.atomic import check_output
+    from slstr_cloudmask.cli.outputs import PICTURE_SUFFIXES, place_output
+    from slstr_cloudmask.report.scene_map import write_scene_map
+    from slstr_cloudmask.report.scene_places import find_places, test_scene_places
+
+    place = place_output(output, "map", PICTURE_SUFFIXES, several=False)
+    check_output(place, overwrite=overwrite)
+    unplaced: dict[str, str] = {}
+    if root is None:
+        places, title = test_scene_places(), "The benchmark's test scenes, October 2019"
+    else:
+        places, unplaced = find_places(root)
+        title = f"Scenes of {root}"
+    for name, why in unplaced.items():
+        typer.secho("not placed: ", fg="red", bold=True, nl=False, err=True)
+        typer.echo(f"{name}: {why}", err=True)
+    write_scene_map(places, title, place, overwrite=overwrite)
+    typer.echo(f"{place}: {len(places)} scenes")
+    if unplaced:
+        raise typer.Exit(1)
