@@ -24,6 +24,11 @@ class Store:
         """Put an object below the prefix."""
         self.client.put_object(Bucket=BUCKET, Key=f"{prefix}/{name}", Body=content)
 
+    def clear(self) -> None:
+        """Take every object away."""
+        for item in self.client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+            self.client.delete_object(Bucket=BUCKET, Key=item["Key"])
+
     def put_in_parts(self, name: str, content: bytes, part_bytes: int) -> None:
         """Put an object in parts, so that its ETag is that of the parts."""
         where = {"Bucket": BUCKET, "Key": f"{PREFIX}/{name}"}
@@ -54,9 +59,9 @@ def serving_store() -> Iterator[Store]:
         region_name="us-east-1",
     )
     client.create_bucket(Bucket=BUCKET, ACL="public-read")
-    yield Store(client, endpoint)
-    for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-        client.delete_object(Bucket=BUCKET, Key=item["Key"])
+    store = Store(client, endpoint)
+    yield store
+    store.clear()
     client.delete_bucket(Bucket=BUCKET)  # servers of one process share what they keep
     server.stop()
 

@@ -49,7 +49,7 @@ def read_record(root: Path) -> DownloadRecord:
     path = root / RECORD_NAME
     try:
         return DownloadRecord.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return DownloadRecord()
     except (OSError, ValueError) as error:
         raise BrokenFileError(

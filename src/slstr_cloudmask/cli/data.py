@@ -149,13 +149,13 @@ def draw_map(
     from slstr_cloudmask.atomic import check_output
     from slstr_cloudmask.cli.outputs import PICTURE_SUFFIXES, place_output
     from slstr_cloudmask.report.scene_map import write_scene_map
-    from slstr_cloudmask.report.scene_places import find_places, test_scene_places
+    from slstr_cloudmask.report.scene_places import find_places, published_places
 
     place = place_output(output, "map", PICTURE_SUFFIXES, several=False)
     check_output(place, overwrite=overwrite)
     unplaced: dict[str, str] = {}
     if root is None:
-        places, title = test_scene_places(), "The benchmark's test scenes, October 2019"
+        places, title = published_places(), "The benchmark's test scenes, October 2019"
     else:
         places, unplaced = find_places(root)
         title = f"Scenes of {root}"

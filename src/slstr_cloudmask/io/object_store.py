@@ -86,7 +86,7 @@ class ObjectStore:
             config_kwargs={
                 "s3": {"addressing_style": "path"},  # whatever name the machine has
                 "retries": {"total_max_attempts": 1},  # tries are counted here alone
-                # A store may send the whole object's checksum with a part of it; the ETag is compared.
+                # Some stores send the whole object's checksum with a part; the ETag is compared.
                 "response_checksum_validation": "when_required",
                 "connect_timeout": _CONNECT_TIMEOUT_S,
                 "read_timeout": _READ_TIMEOUT_S,

@@ -1,6 +1,6 @@
 """A map of scenes: the side of the globe where most lie, and the whole of it, with coastlines.
 
-    write_scene_map(test_scene_places(), "Test scenes", Path("map.png"))
+    write_scene_map(published_places(), "Test scenes", Path("map.png"))
 
 Day is orange and night blue, in a colour-blind safe pair. Land is from Natural Earth, which comes
 with the package.

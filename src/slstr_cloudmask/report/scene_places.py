@@ -1,7 +1,7 @@
 """Where the scenes of a data set lie: by the coordinates in their files, or by their names.
 
     places, unplaced = find_places(Path("data"))
-    places = test_scene_places()
+    places = published_places()
 
 The benchmark's own files hold no coordinates, but their names tell the orbit.
 """
@@ -36,7 +36,7 @@ class Place:
     longitude_deg: Float64
 
 
-def test_scene_places() -> list[Place]:
+def published_places() -> list[Place]:
     """Outline the benchmark's 100 published test scenes."""
     return [
         Place("day" if scene.overpass.reflective else "night", *frame_outline(scene.overpass))
