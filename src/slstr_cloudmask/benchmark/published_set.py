@@ -1,6 +1,6 @@
 """The published data set: where it is kept, what its folders are called, how much of it there is.
 
-    wanted = find_scenes_of(store, "es/cloud_slstr_ds1", part="inference", root=Path("data"))
+    scenes, refused = wanted_scenes(store, "es/cloud_slstr_ds1", "inference", Path("data"))
 
 Since April 2026 the store's folders are ``training`` and ``inference``; before that they were
 ``one-day`` and ``ssts``. Which of them it has is looked up, and files that are here under the other

@@ -23,7 +23,7 @@ from slstr_cloudmask.io.hdf_layers import opened, read_bands, read_flags
 from slstr_cloudmask.scene import bands_present, label, valid_pixels
 from slstr_cloudmask.simulate.statistics_bins import Bins
 
-# Reflectances to 4, in steps that grow from 0.0001 to 0.02; temperatures in steps of half a kelvin.
+# Reflectances to 4, in steps of 0.001 at 0.01 and 0.02 at 4; temperatures in steps of 0.5 K.
 BINS = {
     **dict.fromkeys(channels.REFLECTANCE_NAMES, Bins(0.0, 0.005, 400, square_root=True)),
     **dict.fromkeys(channels.THERMAL_NAMES, Bins(150.0, 0.5, 500)),
