@@ -126,13 +126,13 @@ def make_engine(
 
 def _of_an_extra(model: Model, engine: str, device: torch.device, precision: Precision) -> Engine:
     from slstr_cloudmask.network.onnx_engine import OnnxRuntime
-    from slstr_cloudmask.network.onnx_graph import kept_onnx
+    from slstr_cloudmask.network.onnx_graph import onnx_bytes
     from slstr_cloudmask.network.openvino_engine import OpenVino
 
     if device.type != "cpu":
         raise InputError(f"The engine {engine!r} runs on the processor: pass --device cpu.")
     if engine == "openvino":
-        return kept_onnx(model, lambda graph: OpenVino(model, graph, precision), extra=engine)
+        return OpenVino(model, onnx_bytes(model, extra=engine), precision)
     if precision != "fp32":
         raise InputError("The engine 'onnx' multiplies float32 alone: pass --precision fp32.")
-    return kept_onnx(model, lambda graph: OnnxRuntime(model, graph))
+    return OnnxRuntime(model, onnx_bytes(model))
