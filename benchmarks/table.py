@@ -206,7 +206,7 @@ def _ceiling_rows(record: Record) -> Iterator[Row]:
     scene, flop = best(record["network"], suffix=f"{precision} scene"), record["scene_flop"]
     done = (
         ("scene", scene, record["network"], flop),
-        ("GPU time of a scene", best(record["device"]), record["device"], flop),
+        ("scene by GPU time", best(record["device"]), record["device"], flop),
         ("training", best(record["training"]), record["training"], TRAINING_FLOP),
     )
     for what, name, samples, flop in done:

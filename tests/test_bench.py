@@ -170,6 +170,11 @@ def test_gpu_bars(record: dict[str, Any]) -> None:
     rows = {row.what: row for row in table.ratio_rows(record)}
     assert rows["GPU time of a scene: compiled bf16"].met is True
     assert rows["GPU time of a scene: eager bf16"].met is False
+    # 600 GFLOP in 3 ms, of 2.4 TFLOP/s.
+    assert rows["scene by GPU time: compiled bf16"].ratio == pytest.approx(600 / 3 / 2.4)
+    record["quietness"]["training"] = record["quietness"]["training"] | {"gpu_peak_bytes": 7.5e9}
+    rows = {row.what: row for row in table.ratio_rows(record)}
+    assert rows["peak memory of the GPU, training"].ours == "7.50 GB"
     assert rows["training, 15520 patches at that rate: compiled bf16"].met is False  # 5.5 s
 
 
@@ -323,7 +328,7 @@ def tiny_scene(seed: int) -> xr.Dataset:
 def test_engines_are_compared_on_fresh_and_trained_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny = material.TRAINED.model_copy(update={"epochs": 1, "widths": (4, 4, 4, 4)})
+    tiny = material.TRAINED.model_copy(update={"epochs": 1, "train_split": 0.5, "widths": (4, 4)})
     monkeypatch.setattr(material, "TRAINED", tiny)
     windows = DatasetConfig(scenes=3, test_scenes=1, size=(128, 128), seed=71, daytime=True)
     monkeypatch.setattr(material, "WINDOWS", windows)

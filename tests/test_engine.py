@@ -303,7 +303,7 @@ FULL = [
 
 
 @pytest.mark.parametrize("error", FULL, ids=lambda error: str(error)[:9])
-@pytest.mark.parametrize(("mode", "said"), [("scene", "strips of 29"), ("patches", "passes of 2")])
+@pytest.mark.parametrize(("mode", "said"), [("scene", "strips of 30"), ("patches", "passes of 2")])
 def test_what_does_not_fit_is_run_in_smaller_parts(
     eager: Eager,
     caplog: pytest.LogCaptureFixture,
@@ -313,8 +313,8 @@ def test_what_does_not_fit_is_run_in_smaller_parts(
 ) -> None:
     x_HWC = np.random.default_rng(0).normal(size=(240, 64, 9)).astype(np.float32)
     options = {"patch_size": 64, "crop_size": 16}
-    # 240 rows, 120, 60 with 27 on both sides and rounded up to the stride's 4: too many; 30 and
-    # 2·28, of 64 columns, fit. Two patches of 64 x 64 pixels do, four do not.
+    # A pixel sees 23 rows, so 24 around a strip. 240 rows, 120 + 48 and 60 + 48 are too many; 30
+    # are 32, a multiple of 4, and with 48 they fit. Two patches of 64 x 64 pixels do, four do not.
     runs = Small(90 * 64, error) if mode == "scene" else Small(2 * 64 * 64, error)
 
     found = predict_logits(runs, x_HWC, mode=mode, **options)

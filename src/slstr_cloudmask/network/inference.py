@@ -75,7 +75,7 @@ def _whole_scene(engine: Engine, x_HWC: Float32Array, patch: int, crop: int) -> 
     height, width = x_HWC.shape[:2]
     top, bottom = _phase_padding(height, patch, crop, engine.stride)
     left, right = _phase_padding(width, patch, crop, engine.stride)
-    # One channel after the other, as normalised channels lie; in zeros that are not touched twice.
+    # One channel after the other in memory, as normalised channels lie and some engines ask.
     shape = (x_HWC.shape[2], top + height + bottom, left + width + right)
     padded_CHW = np.zeros(shape, np.float32)
     padded_CHW[:, top : top + height, left : left + width] = np.moveaxis(x_HWC, -1, 0)
