@@ -273,7 +273,7 @@ def test_padded_channels_change_nothing() -> None:
 
     torch.testing.assert_close(padded.run(x_NCHW), plain.run(x_NCHW))
 
-    assert padded.network.encoder[0][0].weight.shape == (4, 16, 3, 3)  # type: ignore[index]
+    assert padded.network.encoder[0][0].weight.shape == (4, 16, 3, 3)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 

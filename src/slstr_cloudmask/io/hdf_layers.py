@@ -195,7 +195,7 @@ def _mark_rows(refs: FloatLayers, bts: FloatLayers) -> BoolArray:
     # `not (x > 0)` is also true of NaN.
     there = (bts > 0) & (bts <= HIGHEST_BT_KELVIN)
     np.copyto(bts, np.nan, where=~there)
-    seen: BoolArray = there.any(axis=0)
+    seen = np.asarray(there.any(axis=0))
     dark = (refs == 0).all(axis=0)
     np.copyto(refs, np.nan, where=~(np.abs(refs) <= HIGHEST_REFLECTANCE) | dark | ~seen)
     return seen
