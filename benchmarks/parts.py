@@ -23,9 +23,11 @@ from benchmarks.layers import network_layers
 from benchmarks.peer import Twin
 from benchmarks.stages import measure_stages
 from benchmarks.timing import Sample
+from slstr_cloudmask.detectors import Detector
 from slstr_cloudmask.detectors.thresholds import Thresholds
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.network.device import Precision
+from slstr_cloudmask.network.engine import ENGINES
 
 NETWORK_SIZE = (1200, 1504)  # a scene, padded to multiples of the network's stride
 
@@ -164,7 +166,7 @@ def _device(bench: Bench) -> dict[str, Any]:
 
 def _accuracy(bench: Bench) -> dict[str, Any]:
     plan = bench.plan
-    engines = ("eager", "onnx", "openvino") if plan.quick else inference.ENGINES[1:]
+    engines = ("eager", "onnx", "openvino") if plan.quick else ENGINES[1:]
     return measure_accuracy(plan.work, plan.device, engines)
 
 
@@ -181,7 +183,10 @@ def _folder(bench: Bench) -> dict[str, Any]:
 def _pipeline(bench: Bench) -> dict[str, Any]:
     """Hold the folder command against its slowest stage alone."""
     network = bench.ours.detector("auto")
-    detectors = {f"network, {network.engine.name}": network, "thresholds": Thresholds()}
+    detectors: dict[str, Detector] = {
+        f"network, {network.engine.name}": network,
+        "thresholds": Thresholds(),
+    }
     return {
         name: measure_stages(detector, bench.paths, bench.scratch, repeats=bench.plan.few)
         for name, detector in detectors.items()
