@@ -219,7 +219,8 @@ def reference_writer(folder: Path, *, overwrite: bool) -> MaskWriter:
     def write(name: str, masked: Masked) -> None:
         content = io.BytesIO()
         with h5py.File(content, "w") as file:
-            file["mask"] = masked.probability[np.newaxis, :, :, np.newaxis].astype(np.float32)
+            probability = masked.probability.astype(np.float32, copy=False)
+            file["mask"] = probability[np.newaxis, :, :, np.newaxis]
         write_bytes(folder / f"{name}.h5", content.getbuffer(), overwrite=overwrite)
 
     return write
