@@ -249,7 +249,7 @@ def test_a_run_in_the_references_order_goes_on_as_if_unbroken(store: Store, tmp_
 def random_batch(count: int = 4, size: int = 16, seed: int = 0) -> Batch:
     generator = torch.Generator().manual_seed(seed)
     x_NCHW = torch.randn(count, 9, size, size, generator=generator)
-    return Batch(x_NCHW, (x_NCHW[:, 0] > 0).float(), torch.ones(count, size, size, dtype=bool))
+    return Batch(x_NCHW, (x_NCHW[:, 0] > 0).float(), torch.ones(count, size, size) > 0)
 
 
 def test_the_loss_is_the_mean_cross_entropy_of_all_pixels() -> None:
