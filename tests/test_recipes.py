@@ -80,6 +80,7 @@ def test_the_reference_is_as_published() -> None:
     assert (train.patience, train.keep, train.seed, train.train_split) == (25, "last", 1234, 0.8)
     assert (train.split, train.order, train.drop_remainder) == ("reference", "buffer", True)
     assert (train.augment, train.precision) == ("none", "fp32")
+    assert (train.optimiser, train.schedule) == ("adam", "constant")
     assert train.widths == (32, 64, 128, 256)
     assert (data.label, data.patch_size, data.crop_size) == ("bayes", 256, 80)
     assert (data.mask_empty, data.file_order) == (False, "listed")
