@@ -432,3 +432,8 @@ def test_a_file_that_holds_no_events_is_refused(content: bytes, tmp_path: Path) 
     with pytest.raises(BrokenFileError, match="no event"):
         EventLog(tmp_path / EVENTS_NAME)
     assert (tmp_path / EVENTS_NAME).read_bytes() == content
+    # Unless it is to be replaced, as the words say.
+    log = EventLog(tmp_path / EVENTS_NAME, anew=True)
+    log(Event("epoch_start", {"epoch": 1}))
+    log.close()
+    assert [event.name for event in read_events(tmp_path)] == ["epoch_start"]

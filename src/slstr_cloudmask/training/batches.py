@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.training.residence import Patches
@@ -27,7 +26,6 @@ Augment = Literal["none", "flips", "d4"]
 # transposition, each done or not.
 FLIP_ROWS, FLIP_COLUMNS, TRANSPOSE = 1, 2, 4
 SYMMETRIES = {"none": 1, "flips": 4, "d4": 8}
-CHANNEL_MULTIPLE = 8  # tensor cores multiply channels of bf16 by the eight
 
 
 @dataclass(frozen=True)
@@ -137,8 +135,3 @@ def turned(values: Tensor, symmetries: npt.NDArray[np.uint8]) -> Tensor:
         other = values.transpose(1, 2).contiguous() if dims is None else values.flip(dims)
         values = torch.where(chosen.view(-1, *[1] * (values.ndim - 1)), other, values)
     return values
-
-
-def padded_channels(x_NCHW: Tensor, multiple: int = CHANNEL_MULTIPLE) -> Tensor:
-    """Return maps or kernels (N, C, H, W) with channels of zeros up to a multiple."""
-    return functional.pad(x_NCHW, (0, 0, 0, 0, 0, -x_NCHW.shape[1] % multiple))

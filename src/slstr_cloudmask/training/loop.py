@@ -40,6 +40,12 @@ from slstr_cloudmask.training.batches import (
 from slstr_cloudmask.training.buffered import shuffled_files, through_buffer
 from slstr_cloudmask.training.checkpoint import load_checkpoint, save_checkpoint
 from slstr_cloudmask.training.distribution import Ranks
+from slstr_cloudmask.training.optimiser import (
+    OptimiserName,
+    Schedule,
+    ScheduleName,
+    make_optimiser,
+)
 from slstr_cloudmask.training.residence import Indices, Patches, Residence, place
 from slstr_cloudmask.training.split import SplitRule
 from slstr_cloudmask.training.state import TrainState
@@ -49,11 +55,10 @@ from slstr_cloudmask.training.tally import Outcome, Tally
 
 logger = logging.getLogger(__name__)
 
-ADAM_EPSILON = 1e-7  # the default of the reference's framework, Keras
 # Patches of an epoch from which on it is worth a minute of the compiler's at the start: on two
 # cores it saves an eighth to a quarter of two minutes, in every epoch (docs/log.md).
 WORTH_COMPILING = 2000
-# What may change when a run goes on: how long it is, and what changes rounding or speed alone.
+# What may change when a run goes on: when it ends, and what changes rounding or speed alone.
 NOT_IDENTITY = {"epochs", "patience", "keep", "residence"}
 
 
@@ -66,8 +71,14 @@ class TrainConfig(BaseModel):
         At most this many.
     batch_size
         Patches of a global batch, over all processes.
+    optimiser
+        ``adam``, as the reference, or ``muon``: see ``training.optimiser``.
     learning_rate
-        Of Adam.
+        The highest of the schedule.
+    schedule
+        ``constant``, as the reference, or ``one_cycle``: up, and down to zero at the last epoch.
+    warm_up
+        Share of the steps of ``one_cycle`` in which the rate goes up.
     train_split
         Share of the scenes that are trained on; the others validate.
     split
@@ -101,7 +112,10 @@ class TrainConfig(BaseModel):
 
     epochs: int = Field(default=200, ge=1)
     batch_size: int = Field(default=32, ge=1)
+    optimiser: OptimiserName = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
+    schedule: ScheduleName = "constant"
+    warm_up: float = Field(default=0.1, ge=0, lt=1)
     train_split: float = Field(default=0.8, gt=0, lt=1)
     split: SplitRule = "seeded"
     patience: int | None = Field(default=25, ge=1)
@@ -118,6 +132,12 @@ class TrainConfig(BaseModel):
     def compiled(self, patches: int) -> bool:
         """Whether to compile for epochs of so many patches."""
         return patches >= WORTH_COMPILING if self.compile == "auto" else self.compile
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must share with the run that goes on from it."""
+        may_change = NOT_IDENTITY if self.schedule == "constant" else NOT_IDENTITY - {"epochs"}
+        return self.model_dump(mode="json", exclude=may_change)
 
 
 @dataclass(frozen=True)
@@ -192,8 +212,14 @@ def train(
     setting = _Setting(config, store, patches, device, precision, ranks)
     train_indices, validation_indices = setting.split()
     network = _fresh_network(config, len(store.manifest.normaliser.channels)).to(device)
-    optimiser = torch.optim.Adam(
-        network.parameters(), config.learning_rate, eps=ADAM_EPSILON, fused=True
+    optimiser = make_optimiser(config.optimiser, network, config.learning_rate)
+    patches_per_epoch = len(setting.order(train_indices, 1, learning=True))
+    steps_per_epoch = math.ceil(patches_per_epoch / config.batch_size)
+    schedule = Schedule(
+        optimiser,
+        config.schedule,
+        steps=config.epochs * steps_per_epoch,
+        warm_up=config.warm_up,
     )
     step = Step(
         network,
@@ -219,7 +245,7 @@ def train(
         state.epoch += 1
         listen(Event("epoch_start", {"epoch": state.epoch}))
         order = setting.order(train_indices, state.epoch, learning=True)
-        trained = _train_epoch(setting, step, order, state.epoch)
+        trained = _train_epoch(setting, step, schedule, order, state.epoch)
         listen(Event("epoch_stop", {"epoch": state.epoch}))
         listen(Event("evaluation_start", {"epoch": state.epoch, "set": "validation"}))
         checked = setting.order(validation_indices, state.epoch, learning=False)
@@ -262,7 +288,7 @@ class _Setting:
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must share with the run that goes on from it."""
         return {
-            "config": self.config.model_dump(mode="json", exclude=NOT_IDENTITY),
+            "config": self.config.identity,
             "store": self.store.manifest.model_dump(mode="json", exclude={"scenes", "skipped"}),
         }
 
@@ -308,13 +334,16 @@ class _Setting:
         )
 
 
-def _train_epoch(setting: _Setting, step: Step, order: Order, epoch: int) -> Outcome:
+def _train_epoch(
+    setting: _Setting, step: Step, schedule: Schedule, order: Order, epoch: int
+) -> Outcome:
     ranks, tally = setting.ranks, Tally(setting.device)
     batches: Iterable[Batch] = setting.batches(order)
+    steps = math.ceil(len(order) / setting.config.batch_size)
     if ranks.is_first:
-        steps = math.ceil(len(order) / setting.config.batch_size)
         batches = track(batches, f"epoch {epoch}", steps)
-    for batch in batches:
+    for number, batch in enumerate(batches, (epoch - 1) * steps):
+        schedule.set(number)
         tally.add(*step.train(batch), batch)
     return tally.outcome(ranks)
 

@@ -146,7 +146,8 @@ def _same_store(folder: Path, settings: dict[str, object], *, overwrite: bool) -
     if overwrite:
         return None
     raise OutputExistsError(
-        f"{folder} was packed from other scenes, older versions of them, or with other settings. "
+        f"{folder} was packed from other scenes, older versions of them, in another order, or with "
+        "other settings. "
         "Pass --overwrite to pack again and start anew."
     )
 
