@@ -12,7 +12,8 @@ Shape legend: N patches, C channels, H rows, W columns.
 
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -35,7 +36,6 @@ from slstr_cloudmask.training.batches import (
     draw,
     in_turn,
     patch_indices,
-    shuffled,
 )
 from slstr_cloudmask.training.checkpoint import load_checkpoint, save_checkpoint
 from slstr_cloudmask.training.distribution import Ranks
@@ -43,6 +43,7 @@ from slstr_cloudmask.training.residence import Patches, Residence, place
 from slstr_cloudmask.training.state import TrainState
 from slstr_cloudmask.training.step import Step
 from slstr_cloudmask.training.store import Store
+from slstr_cloudmask.training.stream import Ordering, OrderName
 from slstr_cloudmask.training.tally import Outcome, Tally
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,9 @@ ADAM_EPSILON = 1e-7  # the default of the reference's framework, Keras
 # cores it saves an eighth to a quarter of two minutes, in every epoch (docs/log.md).
 WORTH_COMPILING = 2000
 # What may change when a run goes on: how long it is, and what changes rounding or speed alone.
-NOT_IDENTITY = {"epochs", "patience", "keep", "residence"}
+# The order may not, but ``auto`` must be looked at more closely: `Ordering.resumed` does.
+ORDER_FIELDS = {"order", "shard_patches", "window_shards"}
+NOT_IDENTITY = {"epochs", "patience", "keep", "residence"} | ORDER_FIELDS
 
 
 class TrainConfig(BaseModel):
@@ -84,8 +87,15 @@ class TrainConfig(BaseModel):
     compile
         Compile network and loss; ``auto`` does where an epoch is long enough to be worth it.
     residence
-        Where the packed patches live: on the ``device``, ``pinned`` in the host's memory, or
-        ``mapped`` from the disk; ``auto`` takes the first that has room.
+        Where the packed patches live: on the ``device``, ``pinned`` in the host's memory,
+        ``mapped`` from the disk, or ``streamed``, read as they are used; ``auto`` takes the first
+        that has room.
+    order
+        ``global``: every epoch is one permutation of all patches; ``stream``: shards of the store
+        are read one after the other, and patches are drawn from a window of them; ``auto`` streams
+        where patches are streamed.
+    shard_patches, window_shards
+        Patches of a shard, and shards of a window. 200 patches of 256x256 are 250 MB.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -102,6 +112,9 @@ class TrainConfig(BaseModel):
     augment: Augment = "none"
     compile: bool | Literal["auto"] = "auto"
     residence: Residence = "auto"
+    order: OrderName = "auto"
+    shard_patches: int = Field(default=200, ge=1)
+    window_shards: int = Field(default=10, ge=1)
 
     def compiled(self, patches: int) -> bool:
         """Whether to compile for epochs of so many patches."""
@@ -178,6 +191,13 @@ def train(
     # -- set up -------------------------------------------------------------------------------
     patches = place(store, device, config.residence, sharing=ranks.local_world_size)
     setting = _Setting(config, store, patches, device, precision, ranks)
+    streaming = torch.tensor(int(patches.residence == "streamed"), device=device)
+    ordering = Ordering.chosen(
+        config.order,
+        config.shard_patches,
+        config.window_shards,
+        streaming=bool(ranks.sum(streaming)),  # of one, of all: they share their batches
+    )
     train_scenes, validation_scenes = store.split(config.train_split, config.seed)
     train_indices, validation_indices = map(patch_indices, (train_scenes, validation_scenes))
     network = _fresh_network(config, len(store.manifest.normaliser.channels)).to(device)
@@ -199,6 +219,7 @@ def train(
         network.load_state_dict(saved["weights"])
         optimiser.load_state_dict(saved["optimiser"])
         state, best_weights = TrainState(**saved["state"]), saved["best_weights"]
+        ordering = ordering.resumed(saved.get("ordering", {"name": "global"}), config.order)
         logger.info("Going on after epoch %d from %s", state.epoch, checkpoint)
 
     resumed_after = state.epoch
@@ -207,7 +228,7 @@ def train(
     while not state.stopped(config.epochs, config.patience):
         state.epoch += 1
         listen(Event("epoch_start", {"epoch": state.epoch}))
-        order = shuffled(train_indices, config.seed, state.epoch, config.augment)
+        order = ordering.epoch(train_indices, config.seed, state.epoch, config.augment)
         trained = _train_epoch(setting, step, order, state.epoch)
         listen(Event("epoch_stop", {"epoch": state.epoch}))
         listen(Event("evaluation_start", {"epoch": state.epoch, "set": "validation"}))
@@ -220,6 +241,7 @@ def train(
                 "optimiser": optimiser.state_dict(),
                 "state": asdict(state),
                 "best_weights": best_weights,
+                "ordering": ordering.record,
             }
             save_checkpoint(checkpoint, setting.identity, content)
         listen(Event("evaluation", dict(state.history[-1])))
@@ -252,7 +274,7 @@ class _Setting:
             "store": self.store.manifest.model_dump(mode="json", exclude={"scenes", "skipped"}),
         }
 
-    def batches(self, order: Order) -> Iterator[Batch]:
+    def batches(self, order: Order) -> Generator[Batch, None, None]:
         return draw(
             self.patches,
             order,
@@ -264,19 +286,21 @@ class _Setting:
 
 def _train_epoch(setting: _Setting, step: Step, order: Order, epoch: int) -> Outcome:
     ranks, tally = setting.ranks, Tally(setting.device)
-    batches: Iterable[Batch] = setting.batches(order)
-    if ranks.is_first:
-        steps = math.ceil(len(order) / setting.config.batch_size)
-        batches = track(batches, f"epoch {epoch}", steps)
-    for batch in batches:
-        tally.add(*step.train(batch), batch)
+    with closing(setting.batches(order)) as drawn:
+        batches: Iterable[Batch] = drawn
+        if ranks.is_first:
+            steps = math.ceil(len(order) / setting.config.batch_size)
+            batches = track(drawn, f"epoch {epoch}", steps)
+        for batch in batches:
+            tally.add(*step.train(batch), batch)
     return tally.outcome(ranks)
 
 
 def _validate(setting: _Setting, step: Step, indices: npt.NDArray[np.int64]) -> Outcome:
     tally = Tally(setting.device)
-    for batch in setting.batches(in_turn(indices)):
-        tally.add(*step.evaluate(batch), batch)
+    with closing(setting.batches(in_turn(indices))) as batches:
+        for batch in batches:
+            tally.add(*step.evaluate(batch), batch)
     return tally.outcome(setting.ranks)
 
 
