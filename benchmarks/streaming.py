@@ -54,7 +54,7 @@ def _distinct(orders: list[npt.NDArray[np.int64]], size: int) -> float:
 def memory(store: Store, ordering: Ordering) -> dict[str, float]:
     """Return by how many bytes this process grows in a pass over a store, by residence."""
     order = ordering.epoch(np.arange(store.manifest.patches), 1234, 1)
-    grown = {}
+    grown: dict[str, float] = {}
     for where in WHERE:
         before = most = psutil.Process().memory_info().rss
         for _ in draw(place(store, torch.device("cpu"), where), order, BATCH):
