@@ -94,7 +94,7 @@ class _Layers:
         self.entries.append(
             {
                 "class_name": kind,
-                "config": {"name": name, "trainable": True, "dtype": "float32"} | settings,
+                "config": {"name": name, "dtype": "float32"} | settings,
                 "name": name,
                 "inbound_nodes": [[[source, 0, 0, {}] for source in inputs]] if inputs else [],
             }
@@ -145,7 +145,7 @@ def _model_config(model: Model) -> dict[str, Any]:
     last = layers.convolution(1, 1, "sigmoid", at)
     return {
         "module": "keras",
-        "class_name": "Functional",
+        "class_name": "Model",
         "config": {
             "name": "cloudmask",
             "trainable": True,
@@ -153,7 +153,7 @@ def _model_config(model: Model) -> dict[str, Any]:
             "input_layers": [[first, 0, 0]],
             "output_layers": [[last, 0, 0]],
         },
-        "registered_name": "Functional",
+        "registered_name": None,
     }
 
 
