@@ -18,6 +18,7 @@ from benchmarks.roofline import Point, attainable, draw, measure_layers
 from benchmarks.timing import Sample, best_of, stopwatch, take_turns
 from benchmarks.training import Turns
 from slstr_cloudmask.events import Event
+from slstr_cloudmask.network.keras_writer import keras_arrays
 from slstr_cloudmask.network.unet import UNet
 
 CPU = torch.device("cpu")
@@ -242,7 +243,7 @@ def test_our_own_work_does_not_count_as_others() -> None:
 
 
 def test_weights_go_over_in_keras_axes() -> None:
-    arrays = peer.keras_weights(UNet())
+    arrays = keras_arrays(UNet())
     assert len(arrays) == 30  # 15 layers, kernel and bias
     assert arrays[0].shape == (3, 3, 9, 32)
     assert arrays[16].shape == (3, 3, 256 + 128, 128)  # the first after the bottom

@@ -12,9 +12,9 @@ sets that lie in the file itself are read. The optimiser's state is left alone.
 import hashlib
 import io
 import json
+import re
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -201,9 +201,8 @@ def _numbered(
     """Read the new layout: groups are named after the layer's class and counted within it."""
     container = next((name for name in CONTAINERS if name in file), CONTAINERS[0])
     group = _child(file, container)
-    places = {name: name for name in sorted(group, key=lambda name: (len(name), name))}
-    if layers is not None:
-        places = dict(zip(layers, group_names(layers), strict=True))
+    names = sorted(group, key=lambda name: (len(name), name))  # conv2d_2 before conv2d_10
+    places = {name: name for name in names} if layers is None else _places(names, layers)
     found = {}
     for layer, place in places.items():
         if f"{place}/vars" in group:
@@ -212,15 +211,21 @@ def _numbered(
     return _read_all(found)
 
 
-def group_names(layers: dict[str, Layer]) -> list[str]:
-    """Return where the new layout keeps each layer: ``conv2d``, ``conv2d_1``, in their order."""
-    seen: Counter[str] = Counter()
-    names = []
-    for layer in layers.values():
-        stem = layer.snake_kind
-        names.append(f"{stem}_{seen[stem]}" if seen[stem] else stem)
-        seen[stem] += 1
-    return names
+def _places(names: list[str], layers: dict[str, Layer]) -> dict[str, str]:
+    """Return the group of each layer: those of one class are in the layers' order.
+
+    Their numbers are not always consecutive: Keras 2.12 leaves every second one out.
+    """
+    places = {}
+    for stem in {layer.snake_kind for layer in layers.values()}:
+        mine = [name for name, layer in layers.items() if layer.snake_kind == stem]
+        groups = [name for name in names if re.fullmatch(rf"{re.escape(stem)}(_\d+)?", name)]
+        if groups and len(groups) != len(mine):
+            raise BrokenFileError(
+                f"expected weights of {len(mine)} layers {stem}, found {len(groups)}."
+            )
+        places.update(zip(mine, groups, strict=False))
+    return places
 
 
 def _read_all(found: dict[str, list[Any]]) -> dict[str, list[FloatArray]]:

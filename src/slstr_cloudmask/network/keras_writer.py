@@ -24,7 +24,6 @@ from slstr_cloudmask.network.keras_file import (
     ZIP_CONFIG,
     ZIP_METADATA,
     ZIP_WEIGHTS,
-    group_names,
 )
 from slstr_cloudmask.network.keras_graph import parse_layers
 from slstr_cloudmask.network.model_file import Model
@@ -184,7 +183,7 @@ def _weights(model: Model, config: dict[str, Any]) -> bytes:
     layers = parse_layers(config)
     with h5py.File(content, "w") as file:
         file.attrs[OWN_ATTRIBUTE] = model.config.model_dump_json()
-        for name, layer in zip(group_names(layers), layers.values(), strict=True):
+        for name, layer in layers.items():  # named as Keras names their groups
             variables = file.create_group(f"{CONTAINERS[0]}/{name}/vars")
             for part in range(2 if layer.kind == "Conv2D" else 0):
                 variables[str(part)] = next(arrays)
