@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from slstr_cloudmask.errors import CloudMaskError
 from slstr_cloudmask.network.keras_writer import keras_arrays
@@ -68,7 +67,11 @@ class Twin:
         """Start the twin's process, or another script that answers like it, with this Python."""
         pipe = subprocess.PIPE
         process = subprocess.Popen(
-            [python, script or SCRIPT], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+            [python, script or SCRIPT],
+            stdin=pipe,
+            stdout=pipe,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         return cls(process)
 

@@ -12,7 +12,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.keras_twin import PATCH, Server, serve, unet  # noqa: E402 (after the path)
+from benchmarks import keras_twin
+from benchmarks.keras_twin import Server, serve, unet
+
+PATCH = keras_twin.PATCH = 64  # small: the network is the same function of any size
 
 
 class Peer(Server):
@@ -24,7 +27,7 @@ class Peer(Server):
         model = unet(self.tf)
         bias = [rng.normal(size=w.shape) if w.ndim == 1 else w for w in model.get_weights()]
         model.set_weights(bias)
-        model.compile(self.tf.keras.optimizers.Adam(1e-3), "binary_crossentropy")
+        self._compile(model)
         x_NHWC = rng.normal(size=(2, PATCH, PATCH, 9)).astype(np.float32)
         model.train_on_batch(x_NHWC[:1], rng.integers(0, 2, (1, PATCH, PATCH, 1)))
         for path in paths:
@@ -59,7 +62,7 @@ class Peer(Server):
             model.set_weights([file[f"arr_{i}"] for i in range(len(file.files))])
         with np.load(data) as file:
             x_NHWC, label = file["x"], file["label"]
-        model.compile(self.tf.keras.optimizers.Adam(1e-3), "binary_crossentropy")
+        self._compile(model)
         losses = [float(model.train_on_batch(x_NHWC, label)) for _ in range(count)]
         np.savez(out, *model.get_weights())
         return {"losses": losses}
@@ -71,9 +74,14 @@ class Peer(Server):
         head = layers.Dense(1, activation="sigmoid")
         model = self.tf.keras.Model(inputs, head(inputs))
         head.set_weights([np.array([[logit]], np.float32), np.zeros(1, np.float32)])
-        model.compile(self.tf.keras.optimizers.Adam(0.0), "binary_crossentropy")
+        self._compile(model)
         one = np.ones((1, 1), np.float32)
         return {"loss": float(model.train_on_batch(one, 0 * one))}
+
+    def _compile(self, model: Any) -> None:
+        """As the reference does; its Keras did not use XLA unless asked."""
+        adam = self.tf.keras.optimizers.Adam(1e-3)
+        model.compile(adam, "binary_crossentropy", jit_compile=False)
 
 
 if __name__ == "__main__":

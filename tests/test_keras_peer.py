@@ -21,7 +21,7 @@ from slstr_cloudmask.training.loop import ADAM_EPSILON
 
 pytestmark = pytest.mark.slow
 FILES = ["model.h5", "model.keras", "model.weights.h5"]
-PATCH = 256
+PATCH = 64  # as in keras_peer
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_weights_start_from_the_same_distribution(keras: peer.Twin, tmp_path: Pa
     torch.manual_seed(5)
     ours = UNet().bottom.get_parameter("0.weight").detach().numpy().ravel()
     # He: variance 2/fan_in of what is left of a normal distribution cut at 2 of its own deviations,
-    # which has .8796 of its deviation. 294 912 values: the deviation is known to .13 % (1/sqrt(2n)).
+    # with .8796 of its deviation. Of 294 912 values the deviation is known to .13 % (1/sqrt(2n)).
     std = np.sqrt(2 / (9 * 128))
     for values in (theirs, ours):
         assert values.std() == pytest.approx(std, rel=5e-3)

@@ -11,7 +11,9 @@ from slstr_cloudmask.cli.options import OverwriteOption
 def convert(
     source: Annotated[
         Path,
-        typer.Argument(help="A file of Keras (.h5, .keras, .weights.h5); a folder with --to-keras."),
+        typer.Argument(
+            help="A file of Keras (.h5, .keras, .weights.h5); a folder with --to-keras."
+        ),
     ],
     output: Annotated[
         Path,

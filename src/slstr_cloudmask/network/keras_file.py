@@ -38,7 +38,7 @@ ZIP_CONFIG, ZIP_METADATA, ZIP_WEIGHTS = "config.json", "metadata.json", "model.w
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
 _DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile)
-_DAMAGE += (zlib.error, RecursionError, AttributeError)
+_DAMAGE += (zlib.error, RecursionError, AttributeError, OverflowError, MemoryError)
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -195,9 +195,7 @@ def _named(group: h5py.Group) -> dict[str, list[FloatArray]]:
     return _read_all(found)
 
 
-def _numbered(
-    file: h5py.File, layers: dict[str, Layer] | None
-) -> dict[str, list[FloatArray]]:
+def _numbered(file: h5py.File, layers: dict[str, Layer] | None) -> dict[str, list[FloatArray]]:
     """Read the new layout: groups are named after the layer's class and counted within it."""
     container = next((name for name in CONTAINERS if name in file), CONTAINERS[0])
     group = _child(file, container)
