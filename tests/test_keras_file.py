@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -413,7 +414,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends(
     whole = (tmp_path / name).read_bytes()
     for share in (0.0, 0.01, 0.3, 0.6, 0.9, 0.999):
         (tmp_path / name).write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(BrokenFileError, match="expected HDF5|cannot be read as a model"):
+        with pytest.raises(BrokenFileError, match=r"expected HDF5|cannot be read as a model"):
             convert_from_keras(tmp_path / name, tmp_path / "out")
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
@@ -428,10 +429,8 @@ def test_a_damaged_byte_never_gives_a_traceback(model: Model, tmp_path: Path) ->
         for position in rng.integers(8, 4096, 5):
             content[position] ^= int(rng.integers(1, 256))
         path.write_bytes(content)
-        try:
+        with suppress(errors.CloudMaskError):
             convert_from_keras(path, tmp_path / f"out{number}")
-        except errors.CloudMaskError:
-            pass
 
 
 def test_hdf5_of_something_else(tmp_path: Path) -> None:
@@ -444,12 +443,12 @@ def test_hdf5_of_something_else(tmp_path: Path) -> None:
 
 def test_what_is_no_file_of_keras(tmp_path: Path) -> None:
     (tmp_path / "pickle.h5").write_bytes(b"\x80\x04\x95rm -rf")
-    with pytest.raises(BrokenFileError, match="no file of Keras: expected HDF5 .* starts with"):
+    with pytest.raises(BrokenFileError, match=r"no file of Keras: expected HDF5 .* starts with"):
         convert_from_keras(tmp_path / "pickle.h5", tmp_path / "out")
     with pytest.raises(MissingFileError, match="found no such file"):
         convert_from_keras(tmp_path / "nothing.h5", tmp_path / "out")
     (tmp_path / "saved").mkdir()
-    with pytest.raises(BrokenFileError, match="is a folder: .* SavedModel .*save it again with"):
+    with pytest.raises(BrokenFileError, match=r"is a folder: .* SavedModel .*save it again with"):
         convert_from_keras(tmp_path / "saved", tmp_path / "out")
 
 
@@ -490,7 +489,7 @@ def test_a_zip_bomb_is_not_unpacked(
     path = tmp_path / "model.keras"
     rezip(path, keras_bytes(model, "keras"), {"config.json": b" " * 2_000_000})
     monkeypatch.setattr(keras_file, "MAX_BYTES", 1_000_000)
-    with pytest.raises(ModelError, match="config.json in it is 2000000 bytes, and 1000000 are"):
+    with pytest.raises(ModelError, match=r"config.json in it is 2000000 bytes, and 1000000 are"):
         convert_from_keras(path, tmp_path / "out")
     path.write_bytes(path.read_bytes() + bytes(1_000_000))
     with pytest.raises(ModelError, match="bytes: expected at most 1000000"):

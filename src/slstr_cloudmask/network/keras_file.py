@@ -3,10 +3,10 @@
     saved = read_keras(Path("cloudModel.h5"))
     kernel, bias = saved.weights["conv2d"]
 
-Five forms are known by their content, whatever the name ends in: a whole model as HDF5 (Keras 2 and
-3), weights alone as HDF5 in the old layout and in the new one, and the zip named ``.keras``. Nothing
-in a file is run and nothing is unpacked to the disk: layers are names and numbers, and only data
-sets that lie in the file itself are read. The optimiser's state is left alone.
+The forms are known by their content, whatever the name ends in: a whole model as HDF5 (Keras 2 and
+3), weights alone as HDF5 in the old layout and in the new one, and the zip named ``.keras``.
+Nothing in a file is run and nothing is unpacked to the disk: layers are names and numbers, and only
+data sets that lie in the file itself are read. The optimiser's state is left alone.
 """
 
 import hashlib
@@ -37,8 +37,21 @@ ZIP_CONFIG, ZIP_METADATA, ZIP_WEIGHTS = "config.json", "metadata.json", "model.w
 # Groups of layers in the new layout; the second name is that of Keras 2.12.
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
-_DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile)
-_DAMAGE += (zlib.error, RecursionError, AttributeError, OverflowError, MemoryError)
+# What h5py, zipfile and json say of damaged files; all of it was seen, or is documented.
+_DAMAGE = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -101,7 +114,8 @@ def _content(path: Path) -> bytes:
     again = "in Keras, load it and save it again with model.save('cloudModel.h5')."
     if path.is_dir():
         raise BrokenFileError(
-            f"{path} is a folder: expected a file of Keras. If it is a SavedModel of TensorFlow, {again}"
+            f"{path} is a folder: expected a file of Keras. If it is a SavedModel of TensorFlow, "
+            f"{again}"
         )
     if not path.is_file():
         raise MissingFileError(f"Expected a model of Keras at {path}, found no such file.")
@@ -214,7 +228,7 @@ def _places(names: list[str], layers: dict[str, Layer]) -> dict[str, str]:
 
     Their numbers are not always consecutive: Keras 2.12 leaves every second one out.
     """
-    places = {}
+    places: dict[str, str] = {}
     for stem in {layer.snake_kind for layer in layers.values()}:
         mine = [name for name, layer in layers.items() if layer.snake_kind == stem]
         groups = [name for name in names if re.fullmatch(rf"{re.escape(stem)}(_\d+)?", name)]

@@ -1,4 +1,4 @@
-"""The layers of a model of Keras, followed from its output to its input: is it our U-Net?
+"""Whether a model of Keras is our U-Net: its layers, followed from the output to the input.
 
     layers = parse_layers(json.loads(text))
     plan = trace(layers)
