@@ -273,6 +273,9 @@ def train(
         validated = _validate(setting, step, checked)
         if state.record(trained, validated, len(order)):
             best_weights = _copy_weights(network)
+        # Before the checkpoint: what was heard of an epoch that is then repeated is void, but an
+        # epoch that is kept is never unheard of.
+        listen(Event("evaluation", dict(state.history[-1])))
         if checkpoint is not None and ranks.is_first:
             content = {
                 "weights": network.state_dict(),
@@ -282,7 +285,6 @@ def train(
                 "ordering": ordering.record,
             }
             save_checkpoint(checkpoint, setting.identity, content)
-        listen(Event("evaluation", dict(state.history[-1])))
         if ranks.is_first:
             logger.info("%s", state.line(config.epochs))
 
