@@ -17,7 +17,7 @@ from slstr_cloudmask.network.keras_model import convert_from_keras, convert_to_k
 from slstr_cloudmask.network.keras_writer import keras_arrays
 from slstr_cloudmask.network.model_file import Model, ModelConfig
 from slstr_cloudmask.network.unet import UNet
-from slstr_cloudmask.training.loop import ADAM_EPSILON
+from slstr_cloudmask.training.optimiser import ADAM_EPSILON
 
 pytestmark = pytest.mark.slow
 FILES = ["model.h5", "model.keras", "model.weights.h5"]
