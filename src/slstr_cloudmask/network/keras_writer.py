@@ -3,8 +3,8 @@
     content = keras_bytes(model, "h5")
 
 The layers are those of the reference, by the names that Keras gives them. HDF5 and zip hold no
-time, so that the same model is the same file. Our own configuration, with normalisation and thresholds,
-goes along as an attribute that Keras does not read.
+time, so that the same model is the same file. Our own configuration, with normalisation and
+thresholds, goes along as an attribute that Keras does not read.
 """
 
 import io

@@ -39,6 +39,7 @@ from slstr_cloudmask.training.batches import (
 )
 from slstr_cloudmask.training.checkpoint import load_checkpoint, save_checkpoint
 from slstr_cloudmask.training.distribution import Ranks
+from slstr_cloudmask.training.keras_adam import KerasAdam
 from slstr_cloudmask.training.residence import Patches, Residence, place
 from slstr_cloudmask.training.state import TrainState
 from slstr_cloudmask.training.step import Step
@@ -47,7 +48,6 @@ from slstr_cloudmask.training.tally import Outcome, Tally
 
 logger = logging.getLogger(__name__)
 
-ADAM_EPSILON = 1e-7  # the default of the reference's framework, Keras
 # Patches of an epoch from which on it is worth a minute of the compiler's at the start: on two
 # cores it saves an eighth to a quarter of two minutes, in every epoch (docs/log.md).
 WORTH_COMPILING = 2000
@@ -181,9 +181,7 @@ def train(
     train_scenes, validation_scenes = store.split(config.train_split, config.seed)
     train_indices, validation_indices = map(patch_indices, (train_scenes, validation_scenes))
     network = _fresh_network(config, len(store.manifest.normaliser.channels)).to(device)
-    optimiser = torch.optim.Adam(
-        network.parameters(), config.learning_rate, eps=ADAM_EPSILON, fused=True
-    )
+    optimiser = KerasAdam(network.parameters(), config.learning_rate, fused=True)
     step = Step(
         network,
         optimiser,
