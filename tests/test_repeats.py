@@ -135,18 +135,20 @@ def test_two_processes_are_killed_and_go_on(data: Path, tmp_path: Path) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + PATIENCE_S
-    while not any(e.name == "evaluation" for e in read_events(out / "run-1")):
-        assert begun.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.killpg(begun.pid, signal.SIGKILL)
-    begun.wait()
+    deadline = time.monotonic() + 2 * PATIENCE_S
+    try:
+        while not any(e.name == "evaluation" for e in read_events(out / "run-1")):
+            assert begun.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        os.killpg(begun.pid, signal.SIGKILL)
+        begun.wait()
     subprocess.run(
         [*command, "--resume", str(out)],
         env=environment,
         check=True,
-        timeout=180,
+        timeout=2 * PATIENCE_S,
         capture_output=True,
     )
     for name in ("run-1", "run-2"):
