@@ -26,12 +26,14 @@ from slstr_cloudmask.benchmark.inference import (
     reference_writer,
 )
 from slstr_cloudmask.benchmark.mlperf_log import MlperfLog
+from slstr_cloudmask.benchmark.resources import gather_resources, sampled
 from slstr_cloudmask.benchmark.result import compose, mlperf_result, reference_log_lines
 from slstr_cloudmask.benchmark.result_file import RESULT_NAME, write_result
+from slstr_cloudmask.benchmark.timers import TIMERS_NAME, timer_rows, write_timers
 from slstr_cloudmask.detectors import get_detector
 from slstr_cloudmask.detectors.network import Network
 from slstr_cloudmask.errors import InputError, OutputExistsError, WriteError
-from slstr_cloudmask.events import Event, Listener, ignore
+from slstr_cloudmask.events import Event, Listener, ignore, to_all
 from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.io.find_scenes import find_scenes
 from slstr_cloudmask.network.model_file import check_model_folder, save_model
@@ -83,7 +85,13 @@ def run_benchmark(
     _check_scenes(train_paths, test_paths)
     seconds: dict[str, float] = {}
 
-    with joined(device) as ranks, _log(config, ranks) as emit:
+    with (
+        joined(device) as ranks,
+        _log(config, ranks) as log,
+        sampled(out, device, ranks, anew=overwrite) as machine,
+    ):
+        events: list[Event] = []
+        emit = to_all(events.append, log, machine)
         # -- staging: scenes are packed once, outside the timed run ---------------------------
         if overwrite and ranks.is_first:
             # Both, so that a run that is stopped from here on goes on without --overwrite.
@@ -108,25 +116,46 @@ def run_benchmark(
         # -- the timed run: training, then masks of the test scenes ------------------------------
         with _interval(emit, "run", seconds):
             checkpoint = out / CHECKPOINT_NAME
-            trained = train(
-                config.train, store, device=device, ranks=ranks, checkpoint=checkpoint, listen=emit
-            )
-            detector = _saved_detector(config, store, trained, device, ranks)
-            emit(Event("inference_start", {"epoch": trained.kept_epoch, "set": "test"}))
-            started = time.perf_counter()
-            outcome = _infer(config, test_paths, detector, ranks)
-            seconds["inference"] = time.perf_counter() - started
-            emit(_test_accuracy(outcome, trained.kept_epoch))
-            emit(Event("inference_stop", {"epoch": trained.kept_epoch, "set": "test"}))
+            with _interval(emit, "training_block", {}):
+                with _interval(emit, "training", {}):
+                    trained = train(
+                        config.train,
+                        store,
+                        device=device,
+                        ranks=ranks,
+                        checkpoint=checkpoint,
+                        listen=emit,
+                    )
+                with _interval(emit, "save_model", {}):
+                    _save_model(config, store, trained, ranks)
+            with _interval(emit, "inference_block", {}):
+                with _interval(emit, "load_model", {}):
+                    detector = _load_detector(config, device)
+                emit(Event("inference_start", {"epoch": trained.kept_epoch, "set": "test"}))
+                started = time.perf_counter()
+                outcome = _infer(config, test_paths, detector, ranks)
+                seconds["inference"] = time.perf_counter() - started
+                emit(_test_accuracy(outcome, trained.kept_epoch))
+                emit(Event("inference_stop", {"epoch": trained.kept_epoch, "set": "test"}))
 
         # -- other detectors on the same scenes, outside the timed run -------------------------
         for name in config.baselines:
             baseline = infer_scenes(_share(test_paths, ranks), get_detector(name))
             outcome.scores += _gather(baseline, ranks).scores
 
-        document = compose(config, store, trained, outcome, seconds, environment)
+        document = compose(
+            config,
+            store,
+            trained,
+            outcome,
+            seconds,
+            environment,
+            timers=timer_rows(events, outcome.seconds),
+            resources=gather_resources(machine, ranks),
+        )
         emit(Event("result", mlperf_result(document, config.submission.benchmark)))
         if ranks.is_first:
+            write_timers(document["timers"], out / TIMERS_NAME)
             write_result(document, out)
             _write_log_lines(config, document)
     return document
@@ -186,17 +215,18 @@ def _interval(emit: Listener, name: str, seconds: dict[str, float]) -> Iterator[
         emit(Event(f"{name}_stop", {"status": status}))
 
 
-def _saved_detector(
-    config: BenchmarkConfig, store: Store, trained: TrainResult, device: torch.device, ranks: Ranks
-) -> Network:
-    """Write the model file in the first process, and read it back in all: masks come from it."""
-    folder = _model_folder(config)
+def _save_model(config: BenchmarkConfig, store: Store, trained: TrainResult, ranks: Ranks) -> None:
+    """Write the model file in the first process; the others wait for it."""
     if ranks.is_first:
         described = model_config(config.train, config.data, store, trained)
-        save_model(trained.network, described, folder, overwrite=True)
+        save_model(trained.network, described, _model_folder(config), overwrite=True)
     ranks.wait()
+
+
+def _load_detector(config: BenchmarkConfig, device: torch.device) -> Network:
+    """Read the model file back: masks come from it."""
     return Network(
-        folder,
+        _model_folder(config),
         device=str(device),
         precision=config.train.precision,
         mode=config.inference_mode,
