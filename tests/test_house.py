@@ -110,6 +110,8 @@ def test_every_room_has_its_place() -> None:
         "simulate.scene",
         "simulate.dataset",
         "evaluation.scores",
+        "benchmark.timers",
+        "benchmark.sampling",
         "report.page",
         "report.quicklook",
         "report.realism_page",

@@ -27,6 +27,8 @@ from slstr_cloudmask.extras import require
 POWERCAP = Path("/sys/class/powercap")
 # Processes come and go seldom, and finding them reads a file for each process of the machine.
 LOOK_AGAIN_S = 30.0
+# The system counts its processors' time in steps of a hundredth of a second.
+SHORTEST_LOAD_S = 0.2
 
 
 class Meter(Protocol):
@@ -191,6 +193,7 @@ class Host:
         self._root = psutil.Process(pid)
         self._family: list[psutil.Process] = []
         self._looked = -LOOK_AGAIN_S
+        self._loaded = time.monotonic()
         psutil.cpu_percent()  # the next call tells the load since this one
 
     def read(self) -> dict[str, float]:
@@ -203,11 +206,13 @@ class Host:
             with suppress(psutil.Error):  # one that has ended
                 resident += process.memory_info().rss
         memory = psutil.virtual_memory()
-        return {
+        values = {
             "process_bytes": float(resident),
             "system_bytes": float(memory.total - memory.available),
-            "cpu_percent": psutil.cpu_percent(),
         }
+        if now - self._loaded >= SHORTEST_LOAD_S:
+            values["cpu_percent"], self._loaded = psutil.cpu_percent(), now
+        return values
 
 
 def find_meters(
