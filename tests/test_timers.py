@@ -112,4 +112,4 @@ def test_lines_are_read_as_the_university_notebooks_do(tmp_path: Path) -> None:
 
 
 def test_a_run_without_events_has_a_header_alone() -> None:
-    assert len(csv_lines(timer_rows([]))) == 1
+    assert len(csv_lines(timer_rows([]), "")) == 1

@@ -87,7 +87,7 @@ def compose(
         "resources": resources,
         "measurements": [
             *_measurements(config, trained, outcome, seconds, scores),
-            *_resource_measurements(config, resources),
+            *resource_measurements(config, resources),
         ],
         "scores": scores,
         "calibration": calibrate(outcome.scores),
@@ -134,7 +134,7 @@ def _measurements(
     return rows
 
 
-def _resource_measurements(
+def resource_measurements(
     config: BenchmarkConfig, resources: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Gather energy and memory of all machines together; what one of them does not tell is none."""

@@ -155,7 +155,7 @@ def run_benchmark(
         )
         emit(Event("result", mlperf_result(document, config.submission.benchmark)))
         if ranks.is_first:
-            write_timers(document["timers"], out / TIMERS_NAME)
+            write_timers(document["timers"], out / TIMERS_NAME, config.submission.platform)
             write_result(document, out)
             _write_log_lines(config, document)
     return document

@@ -1,7 +1,7 @@
 """Named timers of a run, read off its events: rows for the result, and ``# csv`` lines.
 
     rows = timer_rows(events, outcome.seconds)
-    write_timers(rows, run / TIMERS_NAME)
+    write_timers(rows, run / TIMERS_NAME, "a laptop")
 
 Two events ``NAME_start`` and ``NAME_stop`` are a lap of the timer NAME, so what is not listened to
 costs nothing. Names and lines are those of the published university runs, which used cloudmesh's
@@ -140,7 +140,7 @@ def _scene_rows(seconds_by_scene: Sequence[Mapping[str, float]]) -> list[dict[st
     return [_Timer(laps).row(name) for name, laps in {**stages, WHOLE_SCENE: whole}.items()]
 
 
-def csv_lines(rows: Iterable[Mapping[str, Any]], tag: str = "") -> list[str]:
+def csv_lines(rows: Iterable[Mapping[str, Any]], tag: str) -> list[str]:
     """Return timers as lines that start with ``# csv``, as cloudmesh's StopWatch prints them."""
     system = platform.uname()
     fixed = [tag, "None", system.node, _user(), system.system, system.version]
@@ -152,7 +152,7 @@ def csv_lines(rows: Iterable[Mapping[str, Any]], tag: str = "") -> list[str]:
     return lines
 
 
-def write_timers(rows: Iterable[Mapping[str, Any]], path: Path, tag: str = "") -> None:
+def write_timers(rows: Iterable[Mapping[str, Any]], path: Path, tag: str) -> None:
     """Write the ``# csv`` lines, whole or not at all; an older file is replaced."""
     text = "".join(line + "\n" for line in csv_lines(rows, tag))
     write_bytes(path, text.encode(), overwrite=True)

@@ -24,12 +24,13 @@ def benchmark(
 
     Takes the reference's cloudMaskConfig.yaml with its meaning, or the fields of our own
     configuration (docs/benchmark.md). Writes result.json, the MLPerf log, the reference's two log
-    lines, the model, the masks and a page into the output folder. A run that was stopped goes on
+    lines, timers, samples of energy and memory, the model, the masks and a page into the output
+    folder. A run that was stopped goes on
     with the same command.
     """
     from slstr_cloudmask.benchmark.config import load_config
     from slstr_cloudmask.benchmark.run import run_benchmark
-    from slstr_cloudmask.cli.tables import print_scores
+    from slstr_cloudmask.cli.tables import print_resources, print_scores, print_timers
     from slstr_cloudmask.report.page import write_page
     from slstr_cloudmask.training.distribution import launched, launched_device
 
@@ -39,6 +40,8 @@ def benchmark(
         return
     page = write_page(loaded.output_dir, overwrite=True)
     print_scores(document["scores"])
+    print_timers(document["timers"], loaded.submission.platform)
+    print_resources(document["resources"])
     typer.echo(f"Result: {loaded.output_dir / 'result.json'}\nPage:   {page}")
     if document["data"]["inference_failed"] or document["data"]["training_skipped"]:
         raise typer.Exit(1)

@@ -145,7 +145,7 @@ class Step:
         self._batch_size = batch_size
         self._optimiser = optimiser
         self._ranks = ranks
-        self._listen = listen
+        self.listen = listen
         self._shared = ranks.share(self.objective, one_backward=self.part_patches == mine)
 
     def train(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -173,8 +173,8 @@ class Step:
         self._optimiser.step()
         if self.objective.has_program and not had_program:
             status = "aborted" if self.objective.compiled_size is None else "success"
-            self._listen(Event("compile_start", time_ns=started_ns))
-            self._listen(Event("compile_stop", {"status": status}))
+            self.listen(Event("compile_start", time_ns=started_ns))
+            self.listen(Event("compile_stop", {"status": status}))
         return outcome
 
     def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
