@@ -39,6 +39,12 @@ from slstr_cloudmask.training.batches import (
 )
 from slstr_cloudmask.training.checkpoint import load_checkpoint, save_checkpoint
 from slstr_cloudmask.training.distribution import Ranks
+from slstr_cloudmask.training.optimiser import (
+    OptimiserName,
+    Schedule,
+    ScheduleName,
+    make_optimiser,
+)
 from slstr_cloudmask.training.residence import Patches, Residence, place
 from slstr_cloudmask.training.state import TrainState
 from slstr_cloudmask.training.step import Step
@@ -47,11 +53,10 @@ from slstr_cloudmask.training.tally import Outcome, Tally
 
 logger = logging.getLogger(__name__)
 
-ADAM_EPSILON = 1e-7  # the default of the reference's framework, Keras
 # Patches of an epoch from which on it is worth a minute of the compiler's at the start: on two
 # cores it saves an eighth to a quarter of two minutes, in every epoch (docs/log.md).
 WORTH_COMPILING = 2000
-# What may change when a run goes on: how long it is, and what changes rounding or speed alone.
+# What may change when a run goes on: when it ends, and what changes rounding or speed alone.
 NOT_IDENTITY = {"epochs", "patience", "keep", "residence"}
 
 
@@ -64,8 +69,14 @@ class TrainConfig(BaseModel):
         At most this many.
     batch_size
         Patches of a global batch, over all processes.
+    optimiser
+        ``adam``, as the reference, or ``muon``: see ``training.optimiser``.
     learning_rate
-        Of Adam.
+        The highest of the schedule.
+    schedule
+        ``constant``, as the reference, or ``one_cycle``: up, and down to zero at the last epoch.
+    warm_up
+        Share of the steps of ``one_cycle`` in which the rate goes up.
     train_split
         Share of the scenes that are trained on; the others validate.
     patience
@@ -92,7 +103,10 @@ class TrainConfig(BaseModel):
 
     epochs: int = Field(default=200, ge=1)
     batch_size: int = Field(default=32, ge=1)
+    optimiser: OptimiserName = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
+    schedule: ScheduleName = "constant"
+    warm_up: float = Field(default=0.1, ge=0, lt=1)
     train_split: float = Field(default=0.8, gt=0, lt=1)
     patience: int | None = Field(default=25, ge=1)
     keep: Literal["best", "last"] = "best"
@@ -106,6 +120,12 @@ class TrainConfig(BaseModel):
     def compiled(self, patches: int) -> bool:
         """Whether to compile for epochs of so many patches."""
         return patches >= WORTH_COMPILING if self.compile == "auto" else self.compile
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must share with the run that goes on from it."""
+        may_change = NOT_IDENTITY if self.schedule == "constant" else NOT_IDENTITY - {"epochs"}
+        return self.model_dump(mode="json", exclude=may_change)
 
 
 @dataclass(frozen=True)
@@ -182,8 +202,13 @@ def train(
     train_scenes, validation_scenes = store.split(config.train_split, config.seed)
     train_indices, validation_indices = map(patch_indices, (train_scenes, validation_scenes))
     network = _fresh_network(config, len(store.manifest.normaliser.channels)).to(device)
-    optimiser = torch.optim.Adam(
-        network.parameters(), config.learning_rate, eps=ADAM_EPSILON, fused=True
+    optimiser = make_optimiser(config.optimiser, network, config.learning_rate)
+    steps_per_epoch = math.ceil(len(train_indices) / config.batch_size)
+    schedule = Schedule(
+        optimiser,
+        config.schedule,
+        steps=config.epochs * steps_per_epoch,
+        warm_up=config.warm_up,
     )
     step = Step(
         network,
@@ -210,7 +235,7 @@ def train(
         state.epoch += 1
         listen(Event("epoch_start", {"epoch": state.epoch}))
         order = shuffled(train_indices, config.seed, state.epoch, config.augment)
-        trained = _train_epoch(setting, step, order, state.epoch)
+        trained = _train_epoch(setting, step, schedule, order, state.epoch)
         listen(Event("epoch_stop", {"epoch": state.epoch}))
         listen(Event("evaluation_start", {"epoch": state.epoch, "set": "validation"}))
         validated = _validate(setting, step, validation_indices)
@@ -250,7 +275,7 @@ class _Setting:
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must share with the run that goes on from it."""
         return {
-            "config": self.config.model_dump(mode="json", exclude=NOT_IDENTITY),
+            "config": self.config.identity,
             "store": self.store.manifest.model_dump(mode="json", exclude={"scenes", "skipped"}),
         }
 
@@ -264,13 +289,16 @@ class _Setting:
         )
 
 
-def _train_epoch(setting: _Setting, step: Step, order: Order, epoch: int) -> Outcome:
+def _train_epoch(
+    setting: _Setting, step: Step, schedule: Schedule, order: Order, epoch: int
+) -> Outcome:
     ranks, tally = setting.ranks, Tally(setting.device)
     batches: Iterable[Batch] = setting.batches(order)
+    steps = math.ceil(len(order) / setting.config.batch_size)
     if ranks.is_first:
-        steps = math.ceil(len(order) / setting.config.batch_size)
         batches = track(batches, f"epoch {epoch}", steps)
-    for batch in batches:
+    for number, batch in enumerate(batches, (epoch - 1) * steps):
+        schedule.set(number)
         tally.add(*step.train(batch), batch)
     return tally.outcome(ranks)
 

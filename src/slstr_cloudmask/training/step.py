@@ -30,6 +30,7 @@ from slstr_cloudmask.network.device import Precision, autocast
 from slstr_cloudmask.network.unet import UNet
 from slstr_cloudmask.training.batches import Batch, padded_channels
 from slstr_cloudmask.training.distribution import Ranks
+from slstr_cloudmask.training.optimiser import Optimiser
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ class Step:
     def __init__(
         self,
         network: UNet,
-        optimiser: torch.optim.Optimizer,
+        optimiser: Optimiser,
         *,
         precision: Precision,
         patch_size: int,
