@@ -109,6 +109,8 @@ def test_every_room_has_its_place() -> None:
         "io.mask_output",
         "simulate.scene",
         "simulate.dataset",
+        "benchmark.download",
+        "benchmark.set_summary",
         "evaluation.scores",
         "benchmark.timers",
         "benchmark.sampling",
@@ -116,6 +118,8 @@ def test_every_room_has_its_place() -> None:
         "report.quicklook",
         "report.realism_page",
         "report.gallery",
+        "report.data_page",
+        "report.scene_map",
         "cli.app",
     ],
 )

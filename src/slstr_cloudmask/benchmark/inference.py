@@ -103,7 +103,7 @@ class Masked:
     def cloud_everywhere(self) -> BoolArray:
         """Cloud at every pixel, seen or not, as the faithful benchmark scores it."""
         threshold: float = self.mask.attrs["threshold"]
-        return self.probability >= threshold
+        return self.probability > threshold  # as the reference cuts, unlike `build_mask`
 
 
 MaskWriter = Callable[[str, Masked], None]
@@ -219,7 +219,8 @@ def reference_writer(folder: Path, *, overwrite: bool) -> MaskWriter:
     def write(name: str, masked: Masked) -> None:
         content = io.BytesIO()
         with h5py.File(content, "w") as file:
-            file["mask"] = masked.probability[np.newaxis, :, :, np.newaxis].astype(np.float32)
+            probability = masked.probability.astype(np.float32, copy=False)
+            file["mask"] = probability[np.newaxis, :, :, np.newaxis]
         write_bytes(folder / f"{name}.h5", content.getbuffer(), overwrite=overwrite)
 
     return write

@@ -115,7 +115,7 @@ def score_scene(
         raise InputError(
             f"Mask and scene {name} do not fit: {cloud.shape} and {labelled.shape} pixels."
         )
-    answered = np.isin(cloud, (0, 1))
+    answered = cloud <= 1
     valid = known & answered
     return SceneScore(
         scene=name,

@@ -8,14 +8,13 @@ Shape legend: N patches, C channels, H rows, W columns.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.training.residence import Patches
@@ -27,7 +26,6 @@ Augment = Literal["none", "flips", "d4"]
 # transposition, each done or not.
 FLIP_ROWS, FLIP_COLUMNS, TRANSPOSE = 1, 2, 4
 SYMMETRIES = {"none": 1, "flips": 4, "d4": 8}
-CHANNEL_MULTIPLE = 8  # tensor cores multiply channels of bf16 by the eight
 
 
 @dataclass(frozen=True)
@@ -94,6 +92,12 @@ def shuffled(
     return Order(order, rng.integers(SYMMETRIES[augment], size=len(order), dtype=np.uint8))
 
 
+def whole_batches(order: Order, batch_size: int) -> Order:
+    """Return an order without what does not fill a last batch."""
+    count = len(order) // batch_size * batch_size
+    return replace(order, indices=order.indices[:count], symmetries=order.symmetries[:count])
+
+
 def draw(
     patches: Patches, order: Order, batch_size: int, *, rank: int = 0, world_size: int = 1
 ) -> Iterator[Batch]:
@@ -131,8 +135,3 @@ def turned(values: Tensor, symmetries: npt.NDArray[np.uint8]) -> Tensor:
         other = values.transpose(1, 2).contiguous() if dims is None else values.flip(dims)
         values = torch.where(chosen.view(-1, *[1] * (values.ndim - 1)), other, values)
     return values
-
-
-def padded_channels(x_NCHW: Tensor, multiple: int = CHANNEL_MULTIPLE) -> Tensor:
-    """Return maps or kernels (N, C, H, W) with channels of zeros up to a multiple."""
-    return functional.pad(x_NCHW, (0, 0, 0, 0, 0, -x_NCHW.shape[1] % multiple))
