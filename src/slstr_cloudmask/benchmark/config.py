@@ -79,6 +79,8 @@ class BenchmarkConfig(BaseModel):
         ``netcdf``: the package's own; ``reference``: an HDF5 file with a data set ``mask``.
     baselines
         Other detectors scored on the same scenes.
+    on_failed_scene
+        A scene that cannot be read is named; the run goes on without it, or stops.
     cache_cleared
         Whether the caches of the machine were flushed before the run, as the rules ask; logged.
     submission
@@ -101,6 +103,7 @@ class BenchmarkConfig(BaseModel):
     score_empty: bool = False
     mask_format: Literal["netcdf", "reference"] = "netcdf"
     baselines: tuple[Literal["thresholds"], ...] = ("thresholds",)
+    on_failed_scene: Literal["go_on", "stop"] = "go_on"
     cache_cleared: bool = False
     submission: Submission = Field(default_factory=Submission)
 

@@ -17,6 +17,7 @@ from rich.markup import escape
 from slstr_cloudmask import __version__
 from slstr_cloudmask.cli.benchmark import benchmark, report
 from slstr_cloudmask.cli.compare import compare
+from slstr_cloudmask.cli.convert import convert
 from slstr_cloudmask.cli.data import data
 from slstr_cloudmask.cli.demo import demo
 from slstr_cloudmask.cli.export import export
@@ -25,6 +26,7 @@ from slstr_cloudmask.cli.info import info
 from slstr_cloudmask.cli.pack import pack
 from slstr_cloudmask.cli.predict import predict
 from slstr_cloudmask.cli.quicklook import quicklook
+from slstr_cloudmask.cli.runs import runs
 from slstr_cloudmask.cli.simulate import simulate
 from slstr_cloudmask.cli.simulate_check import simulate_check
 from slstr_cloudmask.cli.train import evaluate, train
@@ -52,7 +54,9 @@ for command in (
     train,
     evaluate,
     export,
+    convert,
     benchmark,
+    runs,
     report,
     demo,
 ):
