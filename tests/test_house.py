@@ -112,6 +112,8 @@ def test_every_room_has_its_place() -> None:
         "benchmark.download",
         "benchmark.set_summary",
         "evaluation.scores",
+        "benchmark.timers",
+        "benchmark.sampling",
         "report.page",
         "report.quicklook",
         "report.realism_page",
