@@ -22,6 +22,7 @@ from slstr_cloudmask.cli.demo import demo
 from slstr_cloudmask.cli.export import export
 from slstr_cloudmask.cli.gallery import gallery
 from slstr_cloudmask.cli.info import info
+from slstr_cloudmask.cli.leaderboard import leaderboard
 from slstr_cloudmask.cli.pack import pack
 from slstr_cloudmask.cli.predict import predict
 from slstr_cloudmask.cli.quicklook import quicklook
@@ -55,6 +56,7 @@ for command in (
     export,
     benchmark,
     runs,
+    leaderboard,
     report,
     demo,
 ):
