@@ -32,7 +32,7 @@ from slstr_cloudmask.benchmark.statistics import Spread, describe
 
 @dataclass(frozen=True)
 class Row:
-    """A set of runs in one measure; ``rank`` is None for what is there to compare with."""
+    """A set of runs in one measure; ``rank`` is None where there is none to be had."""
 
     rank: int | None
     runs: RunSet
@@ -124,7 +124,7 @@ def _ranked(measure: Measure, data: SceneSet, sets: Iterable[RunSet]) -> Iterabl
         if not runs.competes and (runs.name, spread.mean) in seen:
             continue  # all cloud is the same for every run
         seen.add((runs.name, spread.mean))
-        ranked = runs.competes and spread.mean is not None
+        ranked = measure.ranked and runs.competes and spread.mean is not None
         rank += ranked
         yield Row(rank if ranked else None, runs, spread)
 

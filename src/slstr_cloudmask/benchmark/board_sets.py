@@ -32,13 +32,29 @@ from slstr_cloudmask.errors import BrokenFileError
 
 @dataclass(frozen=True)
 class Measure:
-    """What is measured: numbers of two measures are never compared."""
+    """What is measured: numbers of two measures are never compared.
+
+    Attributes
+    ----------
+    key, words, unit
+        Its name, in one word and in several.
+    by
+        ``accuracy`` or ``time``.
+    higher_is_better
+        Which way the order goes.
+    digits
+        To be shown after the point.
+    ranked
+        Whether the order says who does better.
+    """
 
     key: str
     by: str
     words: str
     unit: str
     higher_is_better: bool = False
+    digits: int = 4
+    ranked: bool = True
 
 
 PUBLISHED = Measure(
@@ -64,17 +80,33 @@ TRUE = Measure(
     higher_is_better=True,
 )
 EPOCH = Measure(
-    "seconds_per_epoch", "time", "Time per epoch, training and validation, through epochs run", "s"
+    "seconds_per_epoch",
+    "time",
+    "Time per epoch, training and validation, through the epochs that were run",
+    "s",
+    digits=1,
 )
-WHOLE = Measure("seconds", "time", "Time of training and inference", "s")
+WHOLE = Measure(
+    "seconds",
+    "time",
+    "Time of training and inference, of as many epochs as were run",
+    "s",
+    digits=1,
+    ranked=False,
+)
 IN_TURN = Measure(
-    "seconds_per_scene", "time", "Time per test scene, one after the other: read, mask, write", "s"
+    "seconds_per_scene",
+    "time",
+    "Time per test scene, one after the other: read, mask, write",
+    "s",
+    digits=2,
 )
 OVERLAPPED = Measure(
     "seconds_per_scene_overlapped",
     "time",
     "Time per test scene, read and written beside others: all of it through their number",
     "s",
+    digits=2,
 )
 MEASURES = (PUBLISHED, VALID, TRUE, EPOCH, WHOLE, IN_TURN, OVERLAPPED)
 # Of a result's scores: (label, field) by measure.

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from slstr_cloudmask.benchmark.board import Board, Table
 
-DIGITS = {"accuracy": 4, "time": 1}
-
 
 def leaderboard(
     folders: Annotated[
@@ -92,10 +90,10 @@ def _board_table(table: "Table") -> "RichTable":
         runs, spread = row.runs, row.spread
         epochs = f"{sum(runs.epochs) / len(runs.epochs):.0f}" if runs.epochs else ""
         values = (spread.mean, spread.sd, spread.minimum, spread.maximum)
-        digits = DIGITS[table.measure.by]
+        digits = table.measure.digits
         cells = ["–" if value is None else f"{value:.{digits}f}" for value in values]
         head = ["" if row.rank is None else str(row.rank), runs.name, runs.machine]
-        style = "dim" if row.rank is None else None if runs.published else "bold"
+        style = "dim" if not runs.competes else None if runs.published else "bold"
         drawn.add_row(*head, str(len(spread.values)), epochs, *cells, style=style)
     return drawn
 

@@ -25,9 +25,9 @@ from slstr_cloudmask.report.figures import _STYLE, GREY
 DPI = 120
 WIDTH, ROW_HEIGHT = 11.0, 3.6  # inches
 QUALITY_TARGET = 0.9  # mlcommons/science, policy.adoc: convergence target
-SECONDS_PER_HOUR = 3600
 # Colour-blind safe (Okabe and Ito 2008), the two strongest last: they are for one's own runs.
-_PALE = ("#999999", "#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#F0E442", "#8A6D3B", "#B0B7C3")
+_PALE = ("#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#8A6D3B", "#999999", "#7B5EA7", "#B5CF6B")
+_MARKERS = "osD^vP*"
 _OWN = ("#D55E00", "#0072B2", "#000000", "#6A3D9A")
 
 Draw = Callable[[Axes], None]
@@ -35,11 +35,12 @@ Draw = Callable[[Axes], None]
 
 def draw_accuracy(board: Board) -> bytes:
     """Draw each accuracy against epochs and against time; return a PNG file."""
-    rows = [
-        [_by_epochs(table), *(_by_time(table, data) for data in _times(table))]
-        for table in board.of("accuracy")
-    ]
-    return _png(rows)
+    return _png(
+        [
+            [_by_epochs(table), *(_by_time(table, data) for data in _times(table))]
+            for table in board.of("accuracy")
+        ]
+    )
 
 
 def draw_scaling(curves: Sequence[Curve]) -> bytes:
@@ -54,7 +55,6 @@ def _by_epochs(table: Table) -> Draw:
             axes.plot(runs.epochs, runs.values[table.measure, table.data], **style)
         axes.set_xlabel("epochs run")
         axes.set_xlim(left=0)
-        _finish(axes, table)
 
     return draw
 
@@ -62,16 +62,23 @@ def _by_epochs(table: Table) -> Draw:
 def _by_time(table: Table, data: SceneSet) -> Draw:
     def draw(axes: Axes) -> None:
         _start(axes, table)
-        for runs, style in _styled(table):
-            if seconds := runs.values.get((WHOLE, data)):
-                pairs = zip(seconds, runs.values[table.measure, table.data], strict=True)
-                known = [(s / SECONDS_PER_HOUR, score) for s, score in pairs if s is not None]
-                axes.plot([hours for hours, _ in known], [score for _, score in known], **style)
-        axes.set_xscale("log")
-        axes.set_xlabel(f"hours of training and inference\ntrained on {data.name}")
-        _finish(axes, table)
+        points = [(_points(runs, table, data), style) for runs, style in _styled(table)]
+        longest = max(seconds for pairs, _ in points for seconds, _ in pairs)
+        unit, size = ("hours", 3600) if longest > 3600 else ("minutes", 60)
+        for pairs, style in points:  # those without a time too: they are named here
+            axes.plot([s / size for s, _ in pairs], [score for _, score in pairs], **style)
+        axes.set_xlabel(f"{unit} of training (on {data.name}) and inference")
+        axes.set_xlim(left=0)
+        axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
 
     return draw
+
+
+def _points(runs: RunSet, table: Table, data: SceneSet) -> list[tuple[float, float]]:
+    """Return seconds and score of each run that has both."""
+    scores = runs.values[table.measure, table.data]
+    pairs = zip(runs.values.get((WHOLE, data), ()), scores, strict=False)
+    return [(s, score) for s, score in pairs if s is not None and score is not None]
 
 
 def _times(table: Table) -> list[SceneSet]:
@@ -85,13 +92,14 @@ def _styled(table: Table) -> Iterator[tuple[RunSet, dict[str, Any]]]:
     colours: dict[str, str] = {}
     for row in sorted(table.rows, key=lambda row: row.runs.series):
         runs = row.runs
-        if row.rank is None or not runs.epochs:
+        if not runs.competes:
             continue
         name, palette = runs.series or runs.name, _PALE if runs.published else _OWN
         new = name not in colours
         count = sum(colour in palette for colour in colours.values())
         colour = colours.setdefault(name, palette[count % len(palette)])
-        style: dict[str, Any] = {"color": colour, "linestyle": "", "marker": "o"}
+        marker = _MARKERS[list(colours).index(name) % len(_MARKERS)]
+        style: dict[str, Any] = {"color": colour, "linestyle": "", "marker": marker}
         style |= {"markersize": 4} if runs.published else {"markersize": 8, "zorder": 3}
         yield runs, style | ({"label": name} if new else {})
 
@@ -102,14 +110,9 @@ def _start(axes: Axes, table: Table) -> None:
     for row in table.rows:
         if row.runs.name == ALL_CLOUD and row.spread.mean is not None:
             axes.axhline(row.spread.mean, color=GREY, linestyle="--", label=ALL_CLOUD)
-            break
     if table.measure == PUBLISHED and table.data == PUBLISHED_TEST_SCENES:
         axes.axhline(QUALITY_TARGET, color=GREY, linestyle=":", label="quality target")
-
-
-def _finish(axes: Axes, table: Table) -> None:
     axes.set_ylabel("share of pixels")
-    axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _speed_ups(curves: Sequence[Curve]) -> Draw:

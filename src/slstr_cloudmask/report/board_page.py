@@ -14,7 +14,6 @@ from slstr_cloudmask.report.board_figures import draw_accuracy, draw_scaling
 from slstr_cloudmask.report.page import page_environment
 
 PAGE_NAME = "leaderboard.html"
-DIGITS = {"accuracy": 4, "time": 1}
 
 
 def write_board(board: Board, folder: Path, *, overwrite: bool = False) -> Path:
@@ -54,7 +53,6 @@ def _page(board: Board, accuracy: bytes, scaling: bytes) -> str:
     environment.filters["number"] = format_number
     return environment.get_template("board.html.j2").render(
         board=board,
-        digits=DIGITS,
         accuracy=base64.b64encode(accuracy).decode(),
         scaling=base64.b64encode(scaling).decode(),
     )
