@@ -36,7 +36,7 @@ def compose(
     outcome
         Masks, scored.
     seconds
-        Wall-clock time of ``staging``, ``init``, ``inference`` and the ``run``, in this sitting.
+        Wall-clock time of ``staging``, ``init``, ``inference`` and the ``run``, in all sittings.
     environment
         ``hardware`` and ``software`` as found.
     """

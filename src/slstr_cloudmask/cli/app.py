@@ -17,6 +17,7 @@ from rich.markup import escape
 from slstr_cloudmask import __version__
 from slstr_cloudmask.cli.benchmark import benchmark, report
 from slstr_cloudmask.cli.compare import compare
+from slstr_cloudmask.cli.convert import convert
 from slstr_cloudmask.cli.data import data
 from slstr_cloudmask.cli.demo import demo
 from slstr_cloudmask.cli.export import export
@@ -54,6 +55,7 @@ for command in (
     train,
     evaluate,
     export,
+    convert,
     benchmark,
     runs,
     leaderboard,

@@ -90,6 +90,12 @@ def centre_starts(length: int, patch: int) -> list[int]:
     return [offset + i * patch for i in range(count)]
 
 
+def centre(length: int, patch: int) -> slice:
+    """Return the pixels of an axis that its whole patches in the centre cover; errors as there."""
+    starts = centre_starts(length, patch)
+    return slice(starts[0], starts[-1] + patch)
+
+
 def centre_patches(array: npt.NDArray[np.generic], patch: int) -> npt.NDArray[np.generic]:
     """Cut an array (H, W, ...) into its whole central patches (K, P, P, ...), row by row.
 

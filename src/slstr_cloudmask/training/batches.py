@@ -1,13 +1,14 @@
-"""Batches of patches, drawn with a true global shuffle and shared among processes.
+"""Batches of patches, in the order of an epoch and shared among processes.
 
-The order of an epoch follows from seed and epoch alone, and so do flips and rotations: a resumed
-run and a run on more processes see the same global batches. Each process takes every n-th patch of
-a global batch.
+The order follows from seed and epoch alone, and so do flips and rotations: a resumed run and a run
+on more processes see the same global batches. Each process takes every n-th patch of a global
+batch. Here is the true global shuffle; ``stream`` has the one for stores larger than memory.
 
 Shape legend: N patches, C channels, H rows, W columns.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -63,10 +64,14 @@ class Order:
         Of the patches in the store.
     symmetries
         One of the eight of the square for each of them, as bits.
+    arrivals
+        The same patches, and maybe others, in the order in which they are best read from a disk;
+        None: as they come.
     """
 
     indices: npt.NDArray[np.int64]
     symmetries: npt.NDArray[np.uint8]
+    arrivals: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -100,7 +105,7 @@ def whole_batches(order: Order, batch_size: int) -> Order:
 
 def draw(
     patches: Patches, order: Order, batch_size: int, *, rank: int = 0, world_size: int = 1
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Yield this process's part of every global batch.
 
     Parameters
@@ -112,16 +117,18 @@ def draw(
     rank, world_size
         This process among all.
     """
-    for start in range(0, len(order), batch_size):
-        mine = slice(start + rank, start + batch_size, world_size)
-        inputs_NHWC, labels_NHW = patches.gather(order.indices[mine])
-        turns = order.symmetries[mine]
-        labels_NHW = turned(labels_NHW, turns)
-        yield Batch(
-            x_NCHW=turned(inputs_NHWC, turns).float().permute(0, 3, 1, 2),
-            label_NHW=(labels_NHW == 1).float(),
-            valid_NHW=labels_NHW != UNKNOWN,
-        )
+    starts = range(0, len(order), batch_size)
+    shares = [slice(start + rank, start + batch_size, world_size) for start in starts]
+    indices = [order.indices[mine] for mine in shares]
+    with closing(patches.shares(indices, order.arrivals)) as gathered:
+        for mine, (inputs_NHWC, labels_NHW) in zip(shares, gathered, strict=True):
+            turns = order.symmetries[mine]
+            labels_NHW = turned(labels_NHW, turns)
+            yield Batch(
+                x_NCHW=turned(inputs_NHWC, turns).float().permute(0, 3, 1, 2),
+                label_NHW=(labels_NHW == 1).float(),
+                valid_NHW=labels_NHW != UNKNOWN,
+            )
 
 
 def turned(values: Tensor, symmetries: npt.NDArray[np.uint8]) -> Tensor:

@@ -12,7 +12,8 @@ Shape legend: N patches, C channels, H rows, W columns.
 
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -34,10 +35,8 @@ from slstr_cloudmask.training.batches import (
     draw,
     in_turn,
     patch_indices,
-    shuffled,
     whole_batches,
 )
-from slstr_cloudmask.training.buffered import shuffled_files, through_buffer
 from slstr_cloudmask.training.checkpoint import load_checkpoint, save_checkpoint
 from slstr_cloudmask.training.distribution import Ranks
 from slstr_cloudmask.training.optimiser import (
@@ -46,7 +45,8 @@ from slstr_cloudmask.training.optimiser import (
     ScheduleName,
     make_optimiser,
 )
-from slstr_cloudmask.training.residence import Indices, Patches, Residence, place
+from slstr_cloudmask.training.ordering import Indices, Ordering, OrderName, shuffled_files
+from slstr_cloudmask.training.residence import Patches, Residence, place
 from slstr_cloudmask.training.split import SplitRule
 from slstr_cloudmask.training.state import TrainState
 from slstr_cloudmask.training.step import Step
@@ -59,7 +59,9 @@ logger = logging.getLogger(__name__)
 # cores it saves an eighth to a quarter of two minutes, in every epoch (docs/log.md).
 WORTH_COMPILING = 2000
 # What may change when a run goes on: when it ends, and what changes rounding or speed alone.
-NOT_IDENTITY = {"epochs", "patience", "keep", "residence"}
+# The order may not, but ``auto`` must be looked at more closely: `Ordering.resumed` does.
+ORDER_FIELDS = {"order", "shard_patches", "window_shards"}
+NOT_IDENTITY = {"epochs", "patience", "keep", "residence"} | ORDER_FIELDS
 
 
 class TrainConfig(BaseModel):
@@ -90,8 +92,12 @@ class TrainConfig(BaseModel):
     seed
         Of split, weights and order.
     order
-        ``global``: every epoch is one permutation of all patches; ``buffer``: as the reference,
-        files in one order for all epochs, their patches through a buffer of a batch's size.
+        ``global``: every epoch is one permutation of all patches; ``stream``: shards of the store
+        are read one after the other, and patches are drawn from a window of them; ``auto`` streams
+        where patches are streamed; ``buffer``: as the reference, files in one order for all
+        epochs, their patches through a buffer of a batch's size.
+    shard_patches, window_shards
+        Patches of a shard, and shards of a window. 200 patches of 256x256 are 250 MB.
     drop_remainder
         Leave out what does not fill a last batch, in training and validation, as the reference.
     widths
@@ -104,8 +110,9 @@ class TrainConfig(BaseModel):
     compile
         Compile network and loss; ``auto`` does where an epoch is long enough to be worth it.
     residence
-        Where the packed patches live: on the ``device``, ``pinned`` in the host's memory, or
-        ``mapped`` from the disk; ``auto`` takes the first that has room.
+        Where the packed patches live: on the ``device``, ``pinned`` in the host's memory,
+        ``mapped`` from the disk, or ``streamed``, read as they are used; ``auto`` takes the first
+        that has room.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -121,7 +128,9 @@ class TrainConfig(BaseModel):
     patience: int | None = Field(default=25, ge=1)
     keep: Literal["best", "last"] = "best"
     seed: int = Field(default=1234, ge=0)
-    order: Literal["global", "buffer"] = "global"
+    order: OrderName = "auto"
+    shard_patches: int = Field(default=200, ge=1)
+    window_shards: int = Field(default=10, ge=1)
     drop_remainder: bool = False
     widths: Widths = REFERENCE_WIDTHS
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -132,6 +141,17 @@ class TrainConfig(BaseModel):
     def compiled(self, patches: int) -> bool:
         """Whether to compile for epochs of so many patches."""
         return patches >= WORTH_COMPILING if self.compile == "auto" else self.compile
+
+    def steps(self, patches: int) -> int:
+        """Return how many batches an epoch of so many patches has."""
+        return patches // self.batch_size if self.drop_remainder else -(-patches // self.batch_size)
+
+    def ordering(self, *, streaming: bool) -> Ordering:
+        """Return how epochs are ordered; ``auto`` by whether patches are read as they are used."""
+        if self.order == "buffer":
+            return Ordering("buffer", 1, self.batch_size)
+        name = ("stream" if streaming else "global") if self.order == "auto" else self.order
+        return Ordering(name, self.shard_patches, self.window_shards)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -210,15 +230,15 @@ def train(
     # -- set up -------------------------------------------------------------------------------
     patches = place(store, device, config.residence, sharing=ranks.local_world_size)
     setting = _Setting(config, store, patches, device, precision, ranks)
+    streaming = torch.tensor(int(patches.residence == "streamed"), device=device)
+    ordering = config.ordering(streaming=bool(ranks.sum(streaming)))  # of one, of all
     train_indices, validation_indices = setting.split()
     network = _fresh_network(config, len(store.manifest.normaliser.channels)).to(device)
     optimiser = make_optimiser(config.optimiser, network, config.learning_rate)
-    patches_per_epoch = len(setting.order(train_indices, 1, learning=True))
-    steps_per_epoch = math.ceil(patches_per_epoch / config.batch_size)
     schedule = Schedule(
         optimiser,
         config.schedule,
-        steps=config.epochs * steps_per_epoch,
+        steps=config.epochs * config.steps(len(train_indices)),
         warm_up=config.warm_up,
     )
     step = Step(
@@ -236,6 +256,7 @@ def train(
         network.load_state_dict(saved["weights"])
         optimiser.load_state_dict(saved["optimiser"])
         state, best_weights = TrainState(**saved["state"]), saved["best_weights"]
+        ordering = ordering.resumed(saved["ordering"], config.order)
         logger.info("Going on after epoch %d from %s", state.epoch, checkpoint)
 
     resumed_after = state.epoch
@@ -244,11 +265,11 @@ def train(
     while not state.stopped(config.epochs, config.patience):
         state.epoch += 1
         listen(Event("epoch_start", {"epoch": state.epoch}))
-        order = setting.order(train_indices, state.epoch, learning=True)
+        order = setting.order(ordering, train_indices, state.epoch)
         trained = _train_epoch(setting, step, schedule, order, state.epoch)
         listen(Event("epoch_stop", {"epoch": state.epoch}))
         listen(Event("evaluation_start", {"epoch": state.epoch, "set": "validation"}))
-        checked = setting.order(validation_indices, state.epoch, learning=False)
+        checked = setting.order(ordering, validation_indices, state.epoch, learning=False)
         validated = _validate(setting, step, checked)
         if state.record(trained, validated, len(order)):
             best_weights = _copy_weights(network)
@@ -261,6 +282,7 @@ def train(
                 "optimiser": optimiser.state_dict(),
                 "state": asdict(state),
                 "best_weights": best_weights,
+                "ordering": ordering.record,
             }
             save_checkpoint(checkpoint, setting.identity, content)
         if ranks.is_first:
@@ -314,17 +336,20 @@ class _Setting:
             )
         return train_indices, validation_indices
 
-    def order(self, indices: Indices, epoch: int, *, learning: bool) -> Order:
+    def order(
+        self, ordering: Ordering, indices: Indices, epoch: int, *, learning: bool = True
+    ) -> Order:
         """Return the order of an epoch of training or of validation."""
         config = self.config
-        augment = config.augment if learning else "none"
-        if config.order == "buffer":
-            order = through_buffer(indices, config.batch_size, config.seed, epoch, augment)
+        if learning:
+            order = ordering.epoch(indices, config.seed, epoch, config.augment)
+        elif config.order == "buffer":
+            order = ordering.epoch(indices, config.seed, epoch)
         else:
-            order = shuffled(indices, config.seed, epoch, augment) if learning else in_turn(indices)
+            order = in_turn(indices)
         return whole_batches(order, config.batch_size) if config.drop_remainder else order
 
-    def batches(self, order: Order) -> Iterator[Batch]:
+    def batches(self, order: Order) -> Generator[Batch, None, None]:
         return draw(
             self.patches,
             order,
@@ -338,20 +363,22 @@ def _train_epoch(
     setting: _Setting, step: Step, schedule: Schedule, order: Order, epoch: int
 ) -> Outcome:
     ranks, tally = setting.ranks, Tally(setting.device)
-    batches: Iterable[Batch] = setting.batches(order)
     steps = math.ceil(len(order) / setting.config.batch_size)
-    if ranks.is_first:
-        batches = track(batches, f"epoch {epoch}", steps)
-    for number, batch in enumerate(batches, (epoch - 1) * steps):
-        schedule.set(number)
-        tally.add(*step.train(batch), batch)
+    with closing(setting.batches(order)) as drawn:
+        batches: Iterable[Batch] = drawn
+        if ranks.is_first:
+            batches = track(drawn, f"epoch {epoch}", steps)
+        for number, batch in enumerate(batches, (epoch - 1) * steps):
+            schedule.set(number)
+            tally.add(*step.train(batch), batch)
     return tally.outcome(ranks)
 
 
 def _validate(setting: _Setting, step: Step, order: Order) -> Outcome:
     tally = Tally(setting.device)
-    for batch in setting.batches(order):
-        tally.add(*step.evaluate(batch), batch)
+    with closing(setting.batches(order)) as batches:
+        for batch in batches:
+            tally.add(*step.evaluate(batch), batch)
     return tally.outcome(setting.ranks)
 
 

@@ -108,7 +108,7 @@ class MuonAndAdam:
         """Change the weights."""
         for matrix, weight in zip(self._matrices, self._filters, strict=True):
             matrix.grad = None if weight.grad is None else _matrix(weight.grad)
-        self._muon.step()
+        self._muon.step()  # type: ignore[no-untyped-call]
         self._adam.step()
 
     def state_dict(self) -> dict[str, Any]:
