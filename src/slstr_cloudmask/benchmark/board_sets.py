@@ -4,8 +4,9 @@ for runs in published_sets() + own_sets([Path("runs/open")]):
     runs.values[MEASURES[0], PUBLISHED_TEST_SCENES]    # of each run
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from slstr_cloudmask.benchmark.scene_sets import (
     training_scenes,
     with_scored,
 )
-from slstr_cloudmask.errors import BrokenFileError
+from slstr_cloudmask.errors import BrokenFileError, CloudMaskError
 
 
 @dataclass(frozen=True)
@@ -197,24 +198,55 @@ def own_sets(folders: Iterable[Path]) -> list[RunSet]:
     """
     sets: list[RunSet] = []
     for folder in folders:
-        runs = find_runs([folder])
-        try:
-            sets += [_own_set(folder, runs), *_beside(runs)]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BrokenFileError(
-                f"A result in {folder} is not whole ({type(error).__name__}: {error}): run the "
-                "benchmark again with --overwrite."
-            ) from error
+        with whole_results([folder]):
+            runs = find_runs([folder])
+            sets += [run_set(folder.resolve().name, runs), *beside(runs)]
     return sets
 
 
-def _own_set(folder: Path, runs: Sequence[Run]) -> RunSet:
+@contextmanager
+def whole_results(folders: Sequence[Path]) -> Iterator[None]:
+    """Name the folders whose results turn out not to be whole within the block.
+
+    Raises
+    ------
+    BrokenFileError
+        A result lacks something, or holds something else than it should.
+    """
+    try:
+        yield
+    except CloudMaskError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        raise BrokenFileError(
+            f"A result in {', '.join(map(str, folders))} is not whole ({type(error).__name__}: "
+            f"{error}): run the benchmark again with --overwrite."
+        ) from error
+
+
+def run_set(name: str, runs: Sequence[Run]) -> RunSet:
+    """Gather runs of one configuration."""
     return RunSet(
-        folder.resolve().name,
+        name,
         machine=_machine(runs[0].document["hardware"]),
         epochs=tuple(int(run.document["training"]["epochs"]) for run in runs),
         values=_gathered([_score_values(run, MASK) | _time_values(run) for run in runs]),
-        source=str(folder),
+        source=", ".join(dict.fromkeys(str(run.folder) for run in runs)),
+    )
+
+
+def published_reference() -> RunSet:
+    """Return the 35 runs of the reference on Greene, of which five tell times, as one set."""
+    greene = [run for run in published_runs() if run.series.startswith("Greene")]
+    whole, timed = (
+        _published_set("the reference, 35 published runs", greene),
+        [run for run in greene if run.printed_seconds_per_epoch is not None],
+    )
+    times = _published_set("", timed).values
+    values = {key: found for key, found in whole.values.items() if key[0] == PUBLISHED}
+    values |= {key: found for key, found in times.items() if key[0] != PUBLISHED}
+    return replace(
+        whole, values=values, machine="V100", source=f"{timed[0].source}; {greene[-1].source}"
     )
 
 
@@ -223,7 +255,7 @@ def _machine(hardware: dict[str, Any]) -> str:
     return name if hardware["ranks"] == 1 else f"{name}, {hardware['ranks']} processes"
 
 
-def _beside(runs: Sequence[Run]) -> list[RunSet]:
+def beside(runs: Sequence[Run]) -> list[RunSet]:
     """Return the other masks of the first run's scenes; they are the same for every seed."""
     masks = dict.fromkeys(row["mask"] for row in runs[0].document["scores"])
     return [

@@ -30,6 +30,7 @@ from slstr_cloudmask.cli.quicklook import quicklook
 from slstr_cloudmask.cli.runs import runs
 from slstr_cloudmask.cli.simulate import simulate
 from slstr_cloudmask.cli.simulate_check import simulate_check
+from slstr_cloudmask.cli.submit import submit
 from slstr_cloudmask.cli.train import evaluate, train
 from slstr_cloudmask.errors import CloudMaskError
 from slstr_cloudmask.progress import CONSOLE
@@ -59,6 +60,7 @@ for command in (
     benchmark,
     runs,
     leaderboard,
+    submit,
     report,
     demo,
 ):

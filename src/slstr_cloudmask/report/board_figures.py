@@ -54,7 +54,7 @@ def _by_epochs(table: Table) -> Draw:
         for runs, style in _styled(table):
             axes.plot(runs.epochs, runs.values[table.measure, table.data], **style)
         axes.set_xlabel("epochs run")
-        axes.set_xlim(left=0)
+        _from_zero(axes, max(max(row.runs.epochs, default=0) for row in table.rows))
 
     return draw
 
@@ -68,7 +68,7 @@ def _by_time(table: Table, data: SceneSet) -> Draw:
         for pairs, style in points:  # those without a time too: they are named here
             axes.plot([s / size for s, _ in pairs], [score for _, score in pairs], **style)
         axes.set_xlabel(f"{unit} of training (on {data.name}) and inference")
-        axes.set_xlim(left=0)
+        _from_zero(axes, longest / size)
         axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
 
     return draw
@@ -113,6 +113,10 @@ def _start(axes: Axes, table: Table) -> None:
     if table.measure == PUBLISHED and table.data == PUBLISHED_TEST_SCENES:
         axes.axhline(QUALITY_TARGET, color=GREY, linestyle=":", label="quality target")
     axes.set_ylabel("share of pixels")
+
+
+def _from_zero(axes: Axes, most: float) -> None:
+    axes.set_xlim(0, 1.06 * most)
 
 
 def _speed_ups(curves: Sequence[Curve]) -> Draw:
