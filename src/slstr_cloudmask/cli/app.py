@@ -23,12 +23,14 @@ from slstr_cloudmask.cli.demo import demo
 from slstr_cloudmask.cli.export import export
 from slstr_cloudmask.cli.gallery import gallery
 from slstr_cloudmask.cli.info import info
+from slstr_cloudmask.cli.leaderboard import leaderboard
 from slstr_cloudmask.cli.pack import pack
 from slstr_cloudmask.cli.predict import predict
 from slstr_cloudmask.cli.quicklook import quicklook
 from slstr_cloudmask.cli.runs import runs
 from slstr_cloudmask.cli.simulate import simulate
 from slstr_cloudmask.cli.simulate_check import simulate_check
+from slstr_cloudmask.cli.submit import submit
 from slstr_cloudmask.cli.train import evaluate, train
 from slstr_cloudmask.errors import CloudMaskError
 from slstr_cloudmask.progress import CONSOLE
@@ -57,6 +59,8 @@ for command in (
     convert,
     benchmark,
     runs,
+    leaderboard,
+    submit,
     report,
     demo,
 ):
