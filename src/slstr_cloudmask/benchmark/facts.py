@@ -29,7 +29,8 @@ def submission_facts(config: BenchmarkConfig) -> dict[str, Any]:
 
 def run_facts(config: BenchmarkConfig, store: Store, found: dict[str, Any]) -> dict[str, Any]:
     """Ranks and accelerators as found, samples and hyperparameters."""
-    train_scenes, validation_scenes = store.split(config.train.train_split, config.train.seed)
+    train = config.train
+    train_scenes, validation_scenes = store.split(train.train_split, train.seed, train.split)
     return {
         "number_of_ranks": found["ranks"],
         "number_of_nodes": found["nodes"],

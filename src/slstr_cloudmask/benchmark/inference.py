@@ -103,7 +103,7 @@ class Masked:
     def cloud_everywhere(self) -> BoolArray:
         """Cloud at every pixel, seen or not, as the faithful benchmark scores it."""
         threshold: float = self.mask.attrs["threshold"]
-        return self.probability >= threshold
+        return self.probability > threshold  # as the reference cuts, unlike `build_mask`
 
 
 MaskWriter = Callable[[str, Masked], None]
