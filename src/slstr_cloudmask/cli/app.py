@@ -25,6 +25,7 @@ from slstr_cloudmask.cli.info import info
 from slstr_cloudmask.cli.pack import pack
 from slstr_cloudmask.cli.predict import predict
 from slstr_cloudmask.cli.quicklook import quicklook
+from slstr_cloudmask.cli.scaling import scaling
 from slstr_cloudmask.cli.simulate import simulate
 from slstr_cloudmask.cli.simulate_check import simulate_check
 from slstr_cloudmask.cli.train import evaluate, train
@@ -53,6 +54,7 @@ for command in (
     evaluate,
     export,
     benchmark,
+    scaling,
     report,
     demo,
 ):
