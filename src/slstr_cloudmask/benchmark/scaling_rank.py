@@ -128,9 +128,8 @@ def _measure_inference(task: Task, device: torch.device, ranks: Ranks) -> Answer
     detector = Network(task.model, device=str(device), precision=precision, scenes=len(mine))
 
     def mask() -> None:
-        outcome = infer_scenes(mine, detector, stop_on_failure=True)
-        if len(outcome.seconds) != len(mine):
-            raise InputError(f"Of {len(mine)} scenes {len(outcome.seconds)} were masked.")
+        for name, reason in infer_scenes(mine, detector).failed.items():
+            raise InputError(f"{name} could not be masked: {reason} Mend or remove the scene.")
         ranks.wait()
 
     runs = [_timed(mask, device, ranks) for _ in range(1 + task.repeats)]

@@ -8,6 +8,9 @@ from rich.table import Table
 
 from slstr_cloudmask.cli.tables import table_console
 
+GAIN = ("speed-up", "efficiency")
+WORDS = ("training", "most time", "most loss")  # columns that hold no numbers
+
 
 def print_scaling(document: Mapping[str, Any]) -> None:
     """Print the tables of ``scaling.json`` to stdout."""
@@ -25,9 +28,6 @@ def print_scaling(document: Mapping[str, Any]) -> None:
     _print(console, f"Published: {published['name']}", ("ranks", "s/epoch", *GAIN), cells)
 
 
-GAIN = ("speed-up", "efficiency")
-
-
 def _gain(row: Mapping[str, Any]) -> list[str]:
     return [f"{row['speed_up']:.2f}", f"{row['efficiency']:.0%}"]
 
@@ -35,8 +35,7 @@ def _gain(row: Mapping[str, Any]) -> list[str]:
 def _print(console: Console, title: str, heads: Iterable[str], rows: Iterable[list[str]]) -> None:
     table = Table(title=title, title_justify="left", title_style="bold")
     for head in heads:
-        justify = "left" if head in ("training", "most time", "most loss") else "right"
-        table.add_column(head, justify=justify, no_wrap=True)
+        table.add_column(head, justify="left" if head in WORDS else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     console.print(table)

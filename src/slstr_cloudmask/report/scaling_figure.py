@@ -48,13 +48,14 @@ def _draw_all(panels: tuple[Axes, Axes], document: Mapping[str, Any]) -> int:
         what = "inference" if name == "inference" else f"training, {name}"
         _draw_measured(panels, rows, f"measured: {what}", COLOURS[name])
         drawn += rows
-    prediction = document.get("prediction")
-    for mode in ("strong", "weak") if prediction else ():
-        rows = _of(prediction["rows"], mode)
-        label = f"predicted: training, {mode}, {prediction['machine']['name']}"
-        style = {"markerfacecolor": "white", "markersize": 4}
-        _draw_curve(panels, rows, label, COLOURS[mode], "o--", **style)
-        drawn += rows
+    if "prediction" in document:
+        prediction = document["prediction"]
+        for mode in ("strong", "weak"):
+            rows = _of(prediction["rows"], mode)
+            label = f"predicted: training, {mode}, {prediction['machine']['name']}"
+            style = {"markerfacecolor": "white", "markersize": 4}
+            _draw_curve(panels, rows, label, COLOURS[mode], "o--", **style)
+            drawn += rows
     return int(max(row["ranks"] for row in drawn))
 
 
