@@ -285,6 +285,19 @@ def test_bad_usage_is_one_line(
     assert not (tmp_path / "scaling.json").exists()
 
 
+def test_an_output_that_is_a_file_is_said(
+    cli: Callable[..., tuple[int, str, str]], store: Path, tmp_path: Path
+) -> None:
+    (place := tmp_path / "file").write_text("mine")
+    measured = (store, "--ranks", 1, "--recipe", "smoke", *SETTINGS)
+    for arguments in (measured, ("--predict", "h200-infiniband")):
+        code, out, err = cli("-o", place, *arguments)
+        assert (code, out) == (2, "")
+        assert str(place) in err
+        assert "Traceback" not in err
+    assert place.read_text() == "mine"
+
+
 @pytest.mark.slow
 def test_scaling_measured_on_two_ranks(store: Path, tmp_path: Path) -> None:
     scenes, output = tmp_path / "scenes", tmp_path / "out"
