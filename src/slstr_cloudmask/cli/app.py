@@ -28,6 +28,7 @@ from slstr_cloudmask.cli.pack import pack
 from slstr_cloudmask.cli.predict import predict
 from slstr_cloudmask.cli.quicklook import quicklook
 from slstr_cloudmask.cli.runs import runs
+from slstr_cloudmask.cli.scaling import scaling
 from slstr_cloudmask.cli.simulate import simulate
 from slstr_cloudmask.cli.simulate_check import simulate_check
 from slstr_cloudmask.cli.submit import submit
@@ -61,6 +62,7 @@ for command in (
     runs,
     leaderboard,
     submit,
+    scaling,
     report,
     demo,
 ):
