@@ -306,7 +306,7 @@ def test_nothing_of_the_users_is_replaced_by_a_model(data: Path, tmp_path: Path)
 
 def test_test_scenes_must_not_be_trained_on(data: Path, tmp_path: Path) -> None:
     config = small_config(data, tmp_path / "run").model_copy(update={"train_dir": data})
-    with pytest.raises(InputError, match="4 scenes are in train_dir and in inference_dir"):
+    with pytest.raises(InputError, match="4 scenes are trained on and in inference_dir"):
         run_benchmark(config, device=CPU)
     assert not (tmp_path / "run").exists()
 

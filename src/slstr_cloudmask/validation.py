@@ -2,13 +2,16 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from slstr_cloudmask.errors import ConfigError
 
 Config = TypeVar("Config", bound=BaseModel)
+
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]  # as typed, ``~`` for one's home
 
 
 def validated(model: type[Config], content: Mapping[str, Any], where: str) -> Config:
@@ -37,10 +40,19 @@ def validated(model: type[Config], content: Mapping[str, Any], where: str) -> Co
 
 def _explain(model: type[BaseModel], location: Sequence[int | str], kind: str, message: str) -> str:
     name = ".".join(map(str, location))
+    if kind == "missing":
+        wanted = _description(model, location)
+        return f"{name} is missing" + (f": {wanted}" if wanted else "")
     if kind != "extra_forbidden":
-        return f"{name}: {message}"
+        message = message.removeprefix("Value error, ")
+        return f"{name}: {message}" if name else message
     close = difflib.get_close_matches(str(location[-1]), _field_names(model), n=1)
     return f"{name}: unknown key" + (f", did you mean {close[0]}?" if close else "")
+
+
+def _description(model: type[BaseModel], location: Sequence[int | str]) -> str | None:
+    field = model.model_fields.get(str(location[0])) if len(location) == 1 else None
+    return field.description if field else None
 
 
 def _field_names(model: type[BaseModel]) -> list[str]:

@@ -1,23 +1,30 @@
-"""What a benchmark run is told: our own typed configuration, or the reference's file.
+"""What a benchmark run is told: recipes, our own files, and the reference's.
 
-Our own is YAML with the fields of `BenchmarkConfig`. The reference's ``cloudMaskConfig.yaml`` is
-recognised by its keys and keeps its meaning: patches with cropped borders, empty pixels counted as
-clear, a fixed number of epochs, the last weights kept. Unknown keys are errors in both.
+    config = load_recipe("open", ["data.root=data", "seed=7"])
+
+A recipe is a YAML file with fields of `BenchmarkConfig`; four ship with the package, in
+``recipes/``. The reference's ``cloudMaskConfig.yaml`` is recognised by its keys and keeps its
+meaning (see ``reference_config``). Unknown keys are errors in both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from slstr_cloudmask.benchmark.reference_config import is_reference, read_reference
+from slstr_cloudmask.benchmark.settings import full_key as full_key_of
+from slstr_cloudmask.benchmark.settings import with_settings
 from slstr_cloudmask.errors import ConfigError, MissingFileError
 from slstr_cloudmask.training.loop import TrainConfig
 from slstr_cloudmask.training.run import DataConfig
-from slstr_cloudmask.validation import validated
+from slstr_cloudmask.validation import UserPath, validated
 
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+RECIPES = Path(__file__).parents[1] / "recipes"
+# Folders of training and of test scenes: as published since 2026, and before.
+PARTS = (("training", "inference"), ("one-day", "ssts"))
 
 
 class Submission(BaseModel):
@@ -32,13 +39,31 @@ class Submission(BaseModel):
     platform: str = "unknown"
 
 
+class BenchmarkData(DataConfig):
+    """What is learnt from each scene, and where the scenes are.
+
+    Attributes
+    ----------
+    root
+        A folder of the whole set: ``training`` and ``inference``, or ``one-day`` and ``ssts``. It
+        gives ``train_dir`` and ``inference_dir`` where these are not named.
+    store
+        A packed store (``cloudmask pack``) to train on instead of packing scenes.
+    """
+
+    root: UserPath | None = None
+    store: UserPath | None = None
+
+
 class BenchmarkConfig(BaseModel):
     """A benchmark run.
 
     Attributes
     ----------
+    recipe
+        Name of the recipe that it was made from, or of the file.
     train_dir, inference_dir
-        Folders of scenes, searched recursively.
+        Folders of scenes, searched recursively; ``data.root`` gives both.
     output_dir
         Where everything goes that is not named below.
     model_dir, log_file, mlperf_logfile, masks_dir
@@ -59,20 +84,30 @@ class BenchmarkConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    train_dir: UserPath
-    inference_dir: UserPath
+    recipe: str | None = None
+    train_dir: UserPath = Field(description="a folder of scenes to train on, or say data.root=DIR")
+    inference_dir: UserPath = Field(description="a folder of test scenes, or say data.root=DIR")
     output_dir: UserPath
     model_dir: UserPath | None = None
     log_file: UserPath | None = None
     mlperf_logfile: UserPath | None = None
     masks_dir: UserPath | None = None
     train: TrainConfig = Field(default_factory=TrainConfig)
-    data: DataConfig = Field(default_factory=DataConfig)
+    data: BenchmarkData = Field(default_factory=BenchmarkData)
     inference_mode: Literal["scene", "patches"] = "scene"
     mask_format: Literal["netcdf", "reference"] = "netcdf"
     baselines: tuple[Literal["thresholds"], ...] = ("thresholds",)
     cache_cleared: bool = False
     submission: Submission = Field(default_factory=Submission)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _find_parts(cls, content: Any) -> Any:
+        """Fill in the folders of scenes that are not named."""
+        if not isinstance(content, Mapping):
+            return content
+        named = {key: value for key, value in content.items() if value is not None}
+        return {**_parts(content.get("data")), **named}
 
     @model_validator(mode="after")
     def _check(self) -> "BenchmarkConfig":
@@ -86,105 +121,53 @@ class BenchmarkConfig(BaseModel):
         return not self.data.mask_empty
 
 
-class ReferenceSubmission(BaseModel):
-    """The ``submission`` section of the reference's file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    benchmark: str = "cloudmask"
-    org: str = "unknown"
-    division: str = "open"
-    version: str | float | None = None
-    github_commit_version: str | float | None = None
-    status: str = "research"
-    platform: str = "unknown"
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that ship with the package."""
+    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
 
 
-class ReferenceConfig(BaseModel):
-    """The keys of the reference's ``cloudMaskConfig.yaml``.
+def load_recipe(
+    recipe: str | Path, settings: Sequence[str] = (), *, output: Path | None = None
+) -> BenchmarkConfig:
+    """Read a recipe by its name, or a configuration file by its path.
 
-    Read and without effect, as in the reference: ``MIN_SST``, ``clip_offset``, ``no_cache``.
-    Found rather than believed: ``IMAGE_H``, ``IMAGE_W`` (from each file), ``nodes``, ``gpu`` and
-    ``accelerators_per_node`` (from the launcher).
+    Parameters
+    ----------
+    recipe
+        ``reference``, ``open``, ``fast`` or ``smoke``; or the path of a YAML file.
+    settings, output
+        See `load_config`.
+
+    Raises
+    ------
+    MissingFileError
+        No such recipe and no such file.
+    ConfigError
+        See `load_config`.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    train_dir: UserPath
-    inference_dir: UserPath
-    model_file: UserPath
-    output_dir: UserPath
-    log_file: UserPath
-    mlperf_logfile: UserPath
-    PATCH_SIZE: int
-    CROP_SIZE: int
-    seed: int
-    learning_rate: float
-    epochs: int
-    batch_size: int
-    train_split: float
-    N_CHANNELS: Literal[9] = 9
-    IMAGE_H: int | None = None
-    IMAGE_W: int | None = None
-    MIN_SST: float | None = None
-    clip_offset: int | None = None
-    no_cache: bool | None = None
-    nodes: int | None = None
-    gpu: int | None = None
-    accelerators_per_node: int | None = None
-    benchmark: str = "cloudmask"
-    organisation: str = "unknown"
-    division: str = "open"
-    status: str = "research"
-    platform: str = "unknown"
-    submission: ReferenceSubmission | None = None
-
-    def to_benchmark(self) -> dict[str, Any]:
-        """Return the same run as fields of `BenchmarkConfig`."""
-        return {
-            "train_dir": self.train_dir,
-            "inference_dir": self.inference_dir,
-            "output_dir": self.output_dir,
-            # The reference keeps one Keras file; the same place and name, as our folder.
-            "model_dir": self.model_file.with_suffix(""),
-            "log_file": self.log_file,
-            "mlperf_logfile": self.mlperf_logfile,
-            "masks_dir": self.output_dir,
-            "train": {
-                "epochs": self.epochs,
-                "batch_size": self.batch_size,
-                "learning_rate": self.learning_rate,
-                "train_split": self.train_split,
-                "seed": self.seed,
-                "patience": None,
-                "keep": "last",
-            },
-            "data": {
-                "patch_size": self.PATCH_SIZE,
-                "crop_size": self.CROP_SIZE,
-                "mask_empty": False,
-            },
-            "inference_mode": "patches",
-            "mask_format": "reference",
-            "submission": {
-                "benchmark": self.benchmark,
-                "org": self.organisation,
-                "division": self.division,
-                "status": self.status,
-                "platform": self.platform,
-            },
-        }
+    if str(recipe) in recipe_names():
+        return load_config(RECIPES / f"{recipe}.yaml", settings, output=output)
+    if not Path(recipe).is_file():
+        raise MissingFileError(
+            f"There is no recipe {str(recipe)!r}: expected {', '.join(recipe_names())}, or the "
+            "path of a YAML file."
+        )
+    return load_config(Path(recipe), settings, output=output)
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> BenchmarkConfig:
+def load_config(
+    path: Path, settings: Sequence[str] = (), *, output: Path | None = None
+) -> BenchmarkConfig:
     """Read a configuration file of either kind.
 
     Parameters
     ----------
     path
         A YAML file.
-    overrides
-        ``key=value`` in our own names, ``train.epochs=3`` for one, applied last.
+    settings
+        ``key=value`` in our own names (see `full_key`), applied last.
+    output
+        Output folder, instead of the file's; ``runs/<name of the file>`` where neither says.
 
     Raises
     ------
@@ -193,31 +176,74 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> BenchmarkConfig:
     ConfigError
         Not YAML, an unknown key, or a value that cannot be.
     """
+    content = _read_yaml(path)
+    if is_reference(content):
+        said = read_reference(content, str(path), output=output)
+        content = _merged(_read_yaml(RECIPES / "reference.yaml"), said)
+    elif output is not None:
+        content["output_dir"] = output
+    content.setdefault("recipe", path.stem)
+    content.setdefault("output_dir", Path("runs") / path.stem)
+    return validated(BenchmarkConfig, apply_settings(content, settings), str(path))
+
+
+def apply_settings(content: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """Return fields of `BenchmarkConfig` with ``key=value`` settings applied, the last one last.
+
+    Raises
+    ------
+    ConfigError
+        Not of that form, an unknown key, or a value that is not YAML.
+    """
+    return with_settings(BenchmarkConfig, content, settings)
+
+
+def full_key(name: str) -> str:
+    """Return the dotted name of a field: ``train.epochs`` for ``epochs``.
+
+    Raises
+    ------
+    ConfigError
+        No section has such a field, or several have.
+    """
+    return full_key_of(BenchmarkConfig, name)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise MissingFileError(f"There is no configuration file {path}.")
+        raise MissingFileError(
+            f"There is no configuration file {path}: name one, or a recipe (--recipe "
+            f"{', '.join(recipe_names())})."
+        )
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no keys: expected train_dir, inference_dir, output_dir.")
-    if "model_file" in content or "PATCH_SIZE" in content:
-        content = validated(ReferenceConfig, content, str(path)).to_benchmark()
-    for override in overrides:
-        _apply(content, override)
-    return validated(BenchmarkConfig, content, str(path))
+        raise ConfigError(f"{path} holds no keys: expected those of a recipe, train and data say.")
+    return content
 
 
-def _apply(content: dict[str, Any], override: str) -> None:
-    key, separator, value = override.partition("=")
-    if not separator or not key:
-        raise ConfigError(f"{override!r} is no setting: expected key=value, train.epochs=3 say.")
-    *sections, name = key.split(".")
-    for section in sections:
-        content = content.setdefault(section, {})
-        if not isinstance(content, dict):
-            raise ConfigError(f"{override!r}: {section} is no section.")
-    try:
-        content[name] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{override!r}: the value is not YAML.") from error
+def _merged(content: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return content with other values laid over it, section by section."""
+    sections = {
+        key: _merged(content[key], value)
+        for key, value in over.items()
+        if isinstance(value, Mapping) and isinstance(content.get(key), Mapping)
+    }
+    return {**content, **over, **sections}
+
+
+def _parts(data: Any) -> dict[str, Path]:
+    """Return the folders of scenes that the section ``data`` implies."""
+    named = dict(data) if isinstance(data, Mapping | BaseModel) else {}
+    found = {}
+    if root := named.get("root"):
+        folder = Path(root).expanduser()
+        # A set that is not there yet is looked for under its present names.
+        there = [names for names in PARTS if any((folder / name).is_dir() for name in names)]
+        training, testing = [*there, *PARTS][0]
+        found = {"train_dir": folder / training, "inference_dir": folder / testing}
+    if store := named.get("store"):
+        found["train_dir"] = Path(store)
+    return found

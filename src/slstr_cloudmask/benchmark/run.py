@@ -46,7 +46,7 @@ from slstr_cloudmask.training.run import (
     model_config,
     prepare_store,
 )
-from slstr_cloudmask.training.store import Store
+from slstr_cloudmask.training.store import Store, is_store, open_store
 
 
 def run_benchmark(
@@ -79,7 +79,7 @@ def run_benchmark(
     """
     out = config.output_dir
     _check_outputs(config, overwrite=overwrite)
-    train_paths, test_paths = find_scenes(config.train_dir), find_scenes(config.inference_dir)
+    train_paths, test_paths = _training_material(config), find_scenes(config.inference_dir)
     _check_scenes(train_paths, test_paths)
     seconds: dict[str, float] = {}
 
@@ -143,12 +143,23 @@ def _check_outputs(config: BenchmarkConfig, *, overwrite: bool) -> None:
             raise OutputExistsError(f"{path} is a folder: expected the name of a log file.")
 
 
+def _training_material(config: BenchmarkConfig) -> list[Path]:
+    """Return the scenes to train on, or the one store that they were packed into."""
+    if config.data.store is None:
+        return find_scenes(config.train_dir)
+    open_store(config.data.store)  # says what is wrong before anything is written
+    return [config.data.store]
+
+
 def _check_scenes(train_paths: list[Path], test_paths: list[Path]) -> None:
     """Refuse test scenes that were trained on, and two of one name, whose masks would collide."""
     check_names(test_paths)
-    if shared := sorted({p.name for p in train_paths} & {p.name for p in test_paths}):
+    trained_on = {path.name for path in train_paths}
+    if is_store(train_paths[0]):
+        trained_on = {scene.name for scene in open_store(train_paths[0]).manifest.scenes}
+    if shared := sorted(trained_on & {path.name for path in test_paths}):
         raise InputError(
-            f"{len(shared)} scenes are in train_dir and in inference_dir, {shared[0]} for one: "
+            f"{len(shared)} scenes are trained on and in inference_dir, {shared[0]} for one: "
             "a score on scenes that were trained on says nothing. Keep them apart."
         )
 

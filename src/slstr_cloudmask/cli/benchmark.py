@@ -7,33 +7,71 @@ import typer
 
 from slstr_cloudmask.cli.options import DeviceOption, OverwriteOption
 
+REFERENCE_FILE = Path("cloudMaskConfig.yaml")  # read where neither --recipe nor --config is given
+
 
 def benchmark(
     settings: Annotated[
         list[str] | None,
-        typer.Argument(help="key=value pairs applied last, train.epochs=3 for one."),
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="Settings applied last: **train.epochs=3**, or **epochs=3** where only one "
+            "section has the key.",
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe", "-r", help="reference, open, fast or smoke; or a YAML file of one's own."
+        ),
     ] = None,
     config: Annotated[
-        Path,
-        typer.Option("--config", "-c", help="YAML: our own fields, or the reference's file."),
-    ] = Path("cloudMaskConfig.yaml"),
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="YAML: our own fields, or the reference's file. [default: cloudMaskConfig.yaml, "
+            "without --recipe]",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder of the run. [default: runs/NAME OF RECIPE]"),
+    ] = None,
     device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,
 ) -> None:
     """Run the MLCommons Science CloudMask benchmark: train, mask, score, write down.
 
-    Takes the reference's cloudMaskConfig.yaml with its meaning, or the fields of our own
-    configuration (docs/benchmark.md). Writes result.json, the MLPerf log, the reference's two log
-    lines, the model, the masks and a page into the output folder. A run that was stopped goes on
-    with the same command.
+    A **recipe** says how: **reference** as the published runs, **open** our best, **fast** the same
+    with fewer epochs, **smoke** everything once on a tiny set. **data.root** says on what: a folder
+    with training/ and inference/, or one-day/ and ssts/.
+
+        cloudmask benchmark --recipe reference data.root=DIR
+        cloudmask benchmark --recipe open -o runs/mine data.root=DIR seed=7 epochs=50
+
+    To try it: **cloudmask simulate tiny --set sim-tiny**, then **--recipe smoke data.root=tiny**.
+
+    The reference's cloudMaskConfig.yaml keeps its meaning, and so do its variants in sections:
+
+        cloudmask benchmark --config cloudMaskConfig.yaml
+
+    The run's folder gets result.json, the MLPerf log, the reference's two log lines, the model, the
+    masks and a page. A run that was stopped goes on with the same command. All keys:
+    docs/benchmark.md.
     """
-    from slstr_cloudmask.benchmark.config import load_config
+    from slstr_cloudmask.benchmark.config import load_config, load_recipe
     from slstr_cloudmask.benchmark.run import run_benchmark
     from slstr_cloudmask.cli.tables import print_scores
     from slstr_cloudmask.report.page import write_page
     from slstr_cloudmask.training.distribution import launched, launched_device
 
-    loaded = load_config(config, settings or [])
+    if recipe is not None and config is not None:
+        raise typer.BadParameter("--recipe and --config are two ways to say it: give one of them.")
+    if recipe is not None:
+        loaded = load_recipe(recipe, settings or [], output=output)
+    else:
+        loaded = load_config(config or REFERENCE_FILE, settings or [], output=output)
     document = run_benchmark(loaded, device=launched_device(device), overwrite=overwrite)
     if not launched().is_first:
         return

@@ -37,7 +37,7 @@ def demo(
     the trivial masks.
     """
     from slstr_cloudmask.atomic import check_output
-    from slstr_cloudmask.benchmark.config import BenchmarkConfig
+    from slstr_cloudmask.benchmark.config import BenchmarkConfig, BenchmarkData
     from slstr_cloudmask.benchmark.result_file import RESULT_NAME
     from slstr_cloudmask.benchmark.run import run_benchmark
     from slstr_cloudmask.cli.tables import print_scores
@@ -46,7 +46,6 @@ def demo(
     from slstr_cloudmask.simulate.dataset import simulate_dataset
     from slstr_cloudmask.simulate.plan import TESTING, TRAINING, DatasetConfig
     from slstr_cloudmask.training.loop import TrainConfig
-    from slstr_cloudmask.training.run import DataConfig
 
     started = time.perf_counter()
     data, run = output / "scenes", output / "run"
@@ -55,7 +54,7 @@ def demo(
         inference_dir=data / TESTING,
         output_dir=run,
         train=TrainConfig(epochs=epochs, batch_size=BATCH_SIZE, widths=WIDTHS, seed=SEED),
-        data=DataConfig(patch_size=PATCH_SIZE, crop_size=CROP_SIZE),
+        data=BenchmarkData(patch_size=PATCH_SIZE, crop_size=CROP_SIZE),
     )
     check_output(run / RESULT_NAME, overwrite=overwrite)
     logger.info("1/3 Simulating %d scenes into %s", scenes, data)

@@ -157,7 +157,8 @@ def model_config(
         crop_size=data.crop_size,
         training={
             "config": config.model_dump(mode="json"),
-            "data": data.model_dump(mode="json"),
+            # Without what a kind of run adds, such as the place of its scenes.
+            "data": data.model_dump(mode="json", include=set(DataConfig.model_fields)),
             "scenes": len(store.manifest.scenes),
             "skipped": store.manifest.skipped,
             "patches": store.manifest.patches,
