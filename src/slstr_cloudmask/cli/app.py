@@ -26,6 +26,8 @@ from slstr_cloudmask.cli.predict import predict
 from slstr_cloudmask.cli.quicklook import quicklook
 from slstr_cloudmask.cli.simulate import simulate
 from slstr_cloudmask.cli.simulate_check import simulate_check
+from slstr_cloudmask.cli.status import status
+from slstr_cloudmask.cli.sweep import sweep, trial
 from slstr_cloudmask.cli.train import evaluate, train
 from slstr_cloudmask.errors import CloudMaskError
 from slstr_cloudmask.progress import CONSOLE
@@ -52,10 +54,13 @@ for command in (
     evaluate,
     export,
     benchmark,
+    sweep,
+    status,
     report,
     demo,
 ):
     app.command()(command)
+app.command(hidden=True)(trial)  # what launchers start
 
 
 def _print_version(wanted: bool) -> None:

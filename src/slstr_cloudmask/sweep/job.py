@@ -54,7 +54,9 @@ def run_trial(folder: Path, *, device: torch.device) -> dict[str, Any]:
     except OutputExistsError:  # another process works on it, and will say how it ended
         raise
     except Exception as error:
-        words = str(error) if isinstance(error, CloudMaskError) else f"{type(error).__name__}: {error}"
+        words = (
+            str(error) if isinstance(error, CloudMaskError) else f"{type(error).__name__}: {error}"
+        )
         _note(folder, Outcome("failed", words))
         raise
     _note(folder, Outcome("done"))

@@ -52,7 +52,7 @@ class Launcher(Protocol):
         """End jobs."""
 
     def leave(self, jobs: Collection[Job]) -> str:
-        """The sweep is stopped: end what should not go on; say what does."""
+        """End what should not go on without the sweep; say what does."""
 
 
 class HereLauncher:

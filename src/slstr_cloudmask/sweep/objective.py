@@ -1,7 +1,7 @@
 """What a sweep makes small or large: one number of a finished run's ``result.json``.
 
-    objective = get_objective("validation_loss")
-    objective.value(read_result(folder))
+objective = get_objective("validation_loss")
+objective.value(read_result(folder))
 """
 
 import difflib

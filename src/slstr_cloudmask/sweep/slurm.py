@@ -76,9 +76,7 @@ class SlurmLauncher:
 
     name = "slurm"
 
-    def __init__(
-        self, profile: Profile, sweep: Path, *, pause_s: float = DEFAULT_PAUSE_S
-    ) -> None:
+    def __init__(self, profile: Profile, sweep: Path, *, pause_s: float = DEFAULT_PAUSE_S) -> None:
         self._profile, self.pause_s = profile, pause_s
         self.slots = profile.workers
         submitit = require("submitit", extra=EXTRA)
@@ -130,7 +128,9 @@ class SlurmLauncher:
     def leave(self, jobs: Collection[Job]) -> str:
         """Leave them in the queue."""
         ids = " ".join(sorted({job.id.partition("_")[0] for job in jobs}))
-        return f"{len(jobs)} trials stay in the queue; scancel {ids} would end them." if jobs else ""
+        return (
+            f"{len(jobs)} trials stay in the queue; scancel {ids} would end them." if jobs else ""
+        )
 
 
 def queued_jobs() -> dict[str, str] | None:

@@ -1,17 +1,15 @@
 """How a trial or a run stands, read from its files alone, by whomever and whenever.
 
-    stand = standing_of(Path("SWEEP/trial-0001"))
-    stand.state, stand.epoch, stand.loss     # ("running", 12, 0.083)
+stand = standing_of(Path("SWEEP/trial-0001"))
+stand.state, stand.epoch, stand.loss     # ("running", 12, 0.083)
 """
 
-import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from slstr_cloudmask.benchmark.result_file import RESULT_NAME, read_result
-from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
+from slstr_cloudmask.errors import MissingFileError
 from slstr_cloudmask.sweep.objective import Objective
 from slstr_cloudmask.sweep.plan import is_sweep, read_plan
 from slstr_cloudmask.sweep.trial import (
@@ -139,7 +137,8 @@ def _run_standing(folder: Path) -> Standing:
     done = (folder / RESULT_NAME).is_file()
     if not events and not done:
         raise MissingFileError(
-            f"{folder} is neither a sweep nor a run: expected sweep.yaml, events.jsonl or result.json."
+            f"{folder} is neither a sweep nor a run: expected sweep.yaml, events.jsonl or "
+            "result.json in it."
         )
     last = events[-1].data if events else read_result(folder)["training"]["history"][-1]
     return Standing(
@@ -155,3 +154,11 @@ def _run_standing(folder: Path) -> Standing:
         objective=None,
         message="",
     )
+
+
+def _message(folder: Path, state: State) -> str:
+    """Return why a trial failed, and for one that says nothing of it the end of its log."""
+    outcome = read_outcome(folder)
+    if outcome and outcome.message:
+        return outcome.message
+    return log_tail(folder) if state == "stopped" else ""

@@ -62,7 +62,9 @@ class Stores:
         return self._sweep.absolute() / f"{STORE_NAME}-{digest}"
 
     def _pack(self, content: dict[str, Any], folder: Path) -> None:
-        fields = {key: value for key, value in content["data"].items() if key in DataConfig.model_fields}
+        fields = {
+            key: value for key, value in content["data"].items() if key in DataConfig.model_fields
+        }
         prepare_store(
             find_scenes(Path(content["train_dir"])),
             folder,

@@ -145,7 +145,9 @@ class Study:
 
     def _claimed(self) -> tuple[int, dict[str, Any]] | None:
         given_out = self._given_out()
-        number = next(filter(lambda n: self._was_lost(n, given_out[n]), range(len(given_out))), None)
+        number = next(
+            filter(lambda n: self._was_lost(n, given_out[n]), range(len(given_out))), None
+        )
         if number is not None:
             trial = self._trial(given_out[number])
         elif len(given_out) >= self._plan.runs:
