@@ -19,7 +19,7 @@ import torch
 
 from benchmarks.peer import Twin, hand_over
 from benchmarks.timing import Sample, Subject, device_stopwatch, stopwatch, take_turns
-from slstr_cloudmask.benchmark.inference import Outcome, infer_scenes, reference_writer
+from slstr_cloudmask.benchmark.inference import Outcome, infer_scenes, mask_writer
 from slstr_cloudmask.detectors.network import Network
 from slstr_cloudmask.errors import CloudMaskError
 from slstr_cloudmask.network.device import Precision
@@ -152,7 +152,7 @@ def time_folder(
     """Time a folder of scenes from HDF files to the reference's mask files; seconds a scene."""
 
     def mine(detector: Network) -> Callable[[], object]:
-        write = reference_writer(scratch / "ours", overwrite=True)
+        write = mask_writer(scratch / "ours", "reference", overwrite=True)
         return lambda: _all_masked(infer_scenes(paths, detector, write=write))
 
     def per_scene(subject: Subject) -> Subject:

@@ -387,7 +387,7 @@ def reference_file(folder: Path, data: Path, **changes: object) -> Path:
 
 def test_the_references_configuration_keeps_its_meaning(data: Path, tmp_path: Path) -> None:
     config = load_config(reference_file(tmp_path, data), ["train.widths=[4, 8]"])
-    assert config.faithful
+    assert config.score_empty
     assert config.train.patience is None
     document = run_benchmark(config, device=CPU)
     assert document["training"]["kept_epoch"] == 1

@@ -18,6 +18,7 @@ ORDER = [
     "errors",
     "channels",
     "atomic",
+    "locks",
     "progress",
     "workers",
     "processes",

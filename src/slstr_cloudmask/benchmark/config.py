@@ -72,10 +72,15 @@ class BenchmarkConfig(BaseModel):
         How is trained, and what is learnt from each scene.
     inference_mode
         ``scene``: a whole scene in one pass; ``patches``: as the reference.
+    score_empty
+        Score what the network says of pixels that nobody saw, in the published metric, as the
+        reference does; if false they are clear. As there, one scene then comes after the other.
     mask_format
         ``netcdf``: the package's own; ``reference``: an HDF5 file with a data set ``mask``.
     baselines
         Other detectors scored on the same scenes.
+    on_failed_scene
+        A scene that cannot be read is named; the run goes on without it, or stops.
     cache_cleared
         Whether the caches of the machine were flushed before the run, as the rules ask; logged.
     submission
@@ -95,8 +100,10 @@ class BenchmarkConfig(BaseModel):
     train: TrainConfig = Field(default_factory=TrainConfig)
     data: BenchmarkData = Field(default_factory=BenchmarkData)
     inference_mode: Literal["scene", "patches"] = "scene"
+    score_empty: bool = False
     mask_format: Literal["netcdf", "reference"] = "netcdf"
     baselines: tuple[Literal["thresholds"], ...] = ("thresholds",)
+    on_failed_scene: Literal["go_on", "stop"] = "go_on"
     cache_cleared: bool = False
     submission: Submission = Field(default_factory=Submission)
 
@@ -114,11 +121,6 @@ class BenchmarkConfig(BaseModel):
         if self.model_dir == self.output_dir:
             raise ValueError("model_dir must not be output_dir itself")
         return self
-
-    @property
-    def faithful(self) -> bool:
-        """Whether masks answer for empty pixels too, as the reference's do."""
-        return not self.data.mask_empty
 
 
 def recipe_names() -> list[str]:

@@ -4,7 +4,6 @@ from typing import Any
 
 from slstr_cloudmask import __version__
 from slstr_cloudmask.benchmark.config import BenchmarkConfig
-from slstr_cloudmask.benchmark.environment import software
 from slstr_cloudmask.training.loop import ADAM_EPSILON
 from slstr_cloudmask.training.store import Store
 
@@ -13,8 +12,8 @@ from slstr_cloudmask.training.store import Store
 BENCHMARK_VERSION = "mlcommons-cloudmask-v1.1"
 
 
-def submission_facts(config: BenchmarkConfig) -> dict[str, Any]:
-    """Who submits what, of which version."""
+def submission_facts(config: BenchmarkConfig, commit: str | None) -> dict[str, Any]:
+    """Who submits what, of which version and commit."""
     given = config.submission.model_dump()
     return {
         **{f"submission_{name}": value for name, value in given.items()},
@@ -22,14 +21,15 @@ def submission_facts(config: BenchmarkConfig) -> dict[str, Any]:
         # The policy spells it so (mlcommons/science, policy.adoc 0.5).
         "submissiom_version": BENCHMARK_VERSION,
         "implementation": f"slstr-cloudmask-{__version__}",
-        "submission_github_commit_version": software()["commit"],
+        "submission_github_commit_version": commit,
         "cache_clear": config.cache_cleared,
     }
 
 
 def run_facts(config: BenchmarkConfig, store: Store, found: dict[str, Any]) -> dict[str, Any]:
     """Ranks and accelerators as found, samples and hyperparameters."""
-    train_scenes, validation_scenes = store.split(config.train.train_split, config.train.seed)
+    train = config.train
+    train_scenes, validation_scenes = store.split(train.train_split, train.seed, train.split)
     return {
         "number_of_ranks": found["ranks"],
         "number_of_nodes": found["nodes"],

@@ -1,12 +1,14 @@
 """The benchmark from beginning to end: stage, train, mask, score, write down.
 
     document = run_benchmark(load_config(Path("benchmark.yaml")), device=torch.device("cpu"))
+    document = resume_benchmark(Path("runs/benchmark"), device=torch.device("cpu"))
 
-Every process of a launch calls it; the first one writes. A run that was stopped goes on from its
-packed store and its checkpoint.
+Every process of a launch calls it; the first one writes. A run that was stopped, killed even, goes
+on from what it had finished: packed scenes, whole epochs, masks with their scores. The result is
+written last: where it is, the run is whole.
 """
 
-import time
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,23 +17,23 @@ from typing import Any
 
 import torch
 
+from slstr_cloudmask import __version__
 from slstr_cloudmask.atomic import check_output
 from slstr_cloudmask.benchmark.config import BenchmarkConfig
 from slstr_cloudmask.benchmark.environment import hardware, software
 from slstr_cloudmask.benchmark.facts import run_facts, submission_facts
-from slstr_cloudmask.benchmark.inference import (
-    Outcome,
-    infer_scenes,
-    netcdf_writer,
-    reference_writer,
-)
-from slstr_cloudmask.benchmark.mlperf_log import MlperfLog
-from slstr_cloudmask.benchmark.result import compose, mlperf_result, reference_log_lines
-from slstr_cloudmask.benchmark.result_file import RESULT_NAME, write_result
+from slstr_cloudmask.benchmark.inference import Outcome, infer_scenes, mask_path, mask_writer
+from slstr_cloudmask.benchmark.result import compose, mlperf_result
+from slstr_cloudmask.benchmark.result_file import RESULT_NAME, read_result
+from slstr_cloudmask.benchmark.run_folder import read_config
+from slstr_cloudmask.benchmark.run_log import run_log
+from slstr_cloudmask.benchmark.scene_records import SceneRecords
+from slstr_cloudmask.benchmark.sittings import seconds_of
 from slstr_cloudmask.detectors import get_detector
 from slstr_cloudmask.detectors.network import Network
-from slstr_cloudmask.errors import InputError, OutputExistsError, WriteError
-from slstr_cloudmask.events import Event, Listener, ignore
+from slstr_cloudmask.errors import InputError, OutputExistsError
+from slstr_cloudmask.evaluation.scores import SceneScore
+from slstr_cloudmask.events import Event, Listener
 from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.io.find_scenes import find_scenes
 from slstr_cloudmask.network.model_file import check_model_folder, save_model
@@ -48,11 +50,14 @@ from slstr_cloudmask.training.run import (
 )
 from slstr_cloudmask.training.store import Store, is_store, open_store
 
+RECORDS_NAME = "scores"
+TIMED = ("staging", "init", "run", "inference")
+
 
 def run_benchmark(
     config: BenchmarkConfig, *, device: torch.device, overwrite: bool = False
 ) -> dict[str, Any]:
-    """Run the benchmark.
+    """Run the benchmark, or go on with a run that was stopped.
 
     Parameters
     ----------
@@ -71,65 +76,94 @@ def run_benchmark(
     Raises
     ------
     OutputExistsError
-        There is a result already and ``overwrite`` is false.
+        There is a result already and ``overwrite`` is false, or another process writes there.
     MissingFileError
         A folder is not there or holds no scenes.
     InputError
         A test scene is trained on too, or not one could be masked.
+    ConfigError
+        The folder holds a run of another configuration.
+    WriteError
+        The operating system refused to write; what is finished is kept.
     """
     out = config.output_dir
     _check_outputs(config, overwrite=overwrite)
     train_paths, test_paths = _training_material(config), find_scenes(config.inference_dir)
     _check_scenes(train_paths, test_paths)
-    seconds: dict[str, float] = {}
 
-    with joined(device) as ranks, _log(config, ranks) as emit:
-        # -- staging: scenes are packed once, outside the timed run ---------------------------
-        if overwrite and ranks.is_first:
-            # Both, so that a run that is stopped from here on goes on without --overwrite.
-            (out / RESULT_NAME).unlink(missing_ok=True)
-            (out / CHECKPOINT_NAME).unlink(missing_ok=True)
-        emit(Event("facts", submission_facts(config)))
-        with _interval(emit, "staging", seconds):
-            store = prepare_store(
-                train_paths,
-                out / STORE_NAME,
-                config.data,
-                read=open_scene,
-                ranks=ranks,
-                overwrite=overwrite,
-            )
+    with joined(device) as ranks:
+        environment = {"hardware": hardware(device, ranks), "software": software()}
+        with run_log(config, environment, ranks, overwrite=overwrite) as emit:
+            if overwrite and ranks.is_first:
+                _forget(out)
+            # -- staging: scenes are packed once, outside the timed run -----------------------
+            commit = environment["software"]["commit"]
+            emit(Event("submission_facts", submission_facts(config, commit)))
+            with _interval(emit, "staging"):
+                store = prepare_store(
+                    train_paths,
+                    out / STORE_NAME,
+                    config.data,
+                    read=open_scene,
+                    ranks=ranks,
+                    overwrite=overwrite,
+                )
+                _check_skipped(config, store)
 
-        # -- initialisation -------------------------------------------------------------------
-        with _interval(emit, "init", seconds):
-            environment = {"hardware": hardware(device, ranks), "software": software()}
-            emit(Event("facts", run_facts(config, store, environment["hardware"])))
+            # -- initialisation ---------------------------------------------------------------
+            with _interval(emit, "init"):
+                emit(Event("run_facts", run_facts(config, store, environment["hardware"])))
 
-        # -- the timed run: training, then masks of the test scenes ------------------------------
-        with _interval(emit, "run", seconds):
-            checkpoint = out / CHECKPOINT_NAME
-            trained = train(
-                config.train, store, device=device, ranks=ranks, checkpoint=checkpoint, listen=emit
-            )
-            detector = _saved_detector(config, store, trained, device, ranks)
-            emit(Event("inference_start", {"epoch": trained.kept_epoch, "set": "test"}))
-            started = time.perf_counter()
-            outcome = _infer(config, test_paths, detector, ranks)
-            seconds["inference"] = time.perf_counter() - started
-            emit(_test_accuracy(outcome, trained.kept_epoch))
-            emit(Event("inference_stop", {"epoch": trained.kept_epoch, "set": "test"}))
+            # -- the timed run: training, then masks of the test scenes --------------------------
+            with _interval(emit, "run"):
+                checkpoint = out / CHECKPOINT_NAME
+                trained = train(
+                    config.train,
+                    store,
+                    device=device,
+                    ranks=ranks,
+                    checkpoint=checkpoint,
+                    listen=emit,
+                )
+                detector = _saved_detector(config, store, trained, device, ranks)
+                test = {"epoch": trained.kept_epoch, "set": "test"}
+                emit(Event("inference_start", test))
+                outcome = _infer(config, test_paths, detector, ranks, emit)
+                emit(Event("test_accuracy", {**test, "accuracy": _test_accuracy(outcome)}))
+                emit(Event("inference_stop", test))
 
-        # -- other detectors on the same scenes, outside the timed run -------------------------
-        for name in config.baselines:
-            baseline = infer_scenes(_share(test_paths, ranks), get_detector(name))
-            outcome.scores += _gather(baseline, ranks).scores
+            # -- other detectors on the same scenes, outside the timed run ---------------------
+            outcome.scores += _baseline_scores(config, test_paths, ranks, emit)
 
-        document = compose(config, store, trained, outcome, seconds, environment)
-        emit(Event("result", mlperf_result(document, config.submission.benchmark)))
-        if ranks.is_first:
-            write_result(document, out)
-            _write_log_lines(config, document)
+            seconds = {stage: seconds_of(stage, emit.events) for stage in TIMED}
+            document = compose(config, store, trained, outcome, seconds, environment)
+            emit(Event("result", mlperf_result(document, config.submission.benchmark)))
+            emit.finish(document)
     return document
+
+
+def resume_benchmark(folder: Path, *, device: torch.device) -> dict[str, Any]:
+    """Go on with the run in a folder as it was begun; a finished one is left as it is.
+
+    Raises
+    ------
+    MissingFileError
+        The folder holds no run.
+    """
+    config = read_config(folder)
+    if (folder / RESULT_NAME).is_file():
+        return read_result(folder)
+    return run_benchmark(config, device=device)
+
+
+def _forget(out: Path) -> None:
+    """Remove what an earlier run would be gone on from.
+
+    All of it, so that a run that is stopped from here on goes on without ``overwrite``.
+    """
+    (out / RESULT_NAME).unlink(missing_ok=True)
+    (out / CHECKPOINT_NAME).unlink(missing_ok=True)
+    shutil.rmtree(out / RECORDS_NAME, ignore_errors=True)
 
 
 def _check_outputs(config: BenchmarkConfig, *, overwrite: bool) -> None:
@@ -143,10 +177,21 @@ def _check_outputs(config: BenchmarkConfig, *, overwrite: bool) -> None:
             raise OutputExistsError(f"{path} is a folder: expected the name of a log file.")
 
 
+def _check_skipped(config: BenchmarkConfig, store: Store) -> None:
+    """Stop at training scenes that could not be read, where the configuration says so."""
+    if config.on_failed_scene == "stop" and (skipped := store.manifest.skipped):
+        name, reason = next(iter(skipped.items()))
+        raise InputError(
+            f"{len(skipped)} of the training scenes could not be read, {name} for one: {reason} "
+            "The run stops, as on_failed_scene says. Mend or remove them, then pack again with "
+            "--overwrite."
+        )
+
+
 def _training_material(config: BenchmarkConfig) -> list[Path]:
     """Return the scenes to train on, or the one store that they were packed into."""
     if config.data.store is None:
-        return find_scenes(config.train_dir)
+        return find_scenes(config.train_dir, listed=config.data.file_order == "listed")
     open_store(config.data.store)  # says what is wrong before anything is written
     return [config.data.store]
 
@@ -169,31 +214,14 @@ def _model_folder(config: BenchmarkConfig) -> Path:
 
 
 @contextmanager
-def _log(config: BenchmarkConfig, ranks: Ranks) -> Iterator[Listener]:
-    """Give the first process the MLPerf log to speak to; the others speak to nobody."""
-    if not ranks.is_first:
-        yield ignore
-        return
-    # Our own log is of one run; a file that the user named may hold others, and is added to.
-    own = config.output_dir / "mlperf.log"
-    log = MlperfLog(config.mlperf_logfile or own, append=config.mlperf_logfile is not None)
-    try:
-        yield log
-    finally:
-        log.close()
-
-
-@contextmanager
-def _interval(emit: Listener, name: str, seconds: dict[str, float]) -> Iterator[None]:
-    """Emit the start and the stop of a stage, with how it ended, and note its seconds."""
+def _interval(emit: Listener, name: str) -> Iterator[None]:
+    """Emit the start and the stop of a stage, with how it ended."""
     emit(Event(f"{name}_start"))
-    started = time.perf_counter()
     status = "aborted"
     try:
         yield
         status = "success"
     finally:
-        seconds[name] = time.perf_counter() - started
         emit(Event(f"{name}_stop", {"status": status}))
 
 
@@ -219,21 +247,45 @@ def _infer(
     paths: list[Path],
     detector: Network,
     ranks: Ranks,
+    emit: Listener,
 ) -> Outcome:
-    writers = {"netcdf": netcdf_writer, "reference": reference_writer}
     folder = config.masks_dir or config.output_dir / "masks"
+    identity = {
+        "model": detector.model.checksum,
+        "precision": detector.precision,
+        "mode": detector.mode,
+        "score_empty": config.score_empty,
+    }
     outcome = infer_scenes(
         _share(paths, ranks),
         detector,
-        # The result is not there yet, so masks that are come from a run that was stopped.
-        write=writers[config.mask_format](folder, overwrite=True),
-        faithful=config.faithful,
+        write=mask_writer(folder, config.mask_format, overwrite=True),
+        faithful=config.score_empty,
+        records=SceneRecords(
+            config.output_dir / RECORDS_NAME / detector.name,
+            identity,
+            lambda name: mask_path(folder, name, config.mask_format),
+        ),
+        stop_on_failure=config.on_failed_scene == "stop",
+        listen=emit,
     )
     outcome = _gather(outcome, ranks)
     if not outcome.scores:
         reasons = next(iter(outcome.failed.items()))
         raise InputError(f"Not one test scene could be masked; {reasons[0]}: {reasons[1]}")
     return outcome
+
+
+def _baseline_scores(
+    config: BenchmarkConfig, paths: list[Path], ranks: Ranks, emit: Listener
+) -> list[SceneScore]:
+    """Score the other detectors; their masks are not kept."""
+    scores: list[SceneScore] = []
+    for name in config.baselines:
+        records = SceneRecords(config.output_dir / RECORDS_NAME / name, {"version": __version__})
+        mine = infer_scenes(_share(paths, ranks), get_detector(name), records=records, listen=emit)
+        scores += _gather(mine, ranks).scores
+    return scores
 
 
 def _share(paths: list[Path], ranks: Ranks) -> list[Path]:
@@ -252,18 +304,7 @@ def _gather(outcome: Outcome, ranks: Ranks) -> Outcome:
     )
 
 
-def _test_accuracy(outcome: Outcome, epoch: int) -> Event:
-    """Return the benchmark's metric over the test scenes, for the log."""
+def _test_accuracy(outcome: Outcome) -> float | None:
+    """Return the benchmark's metric over the test scenes."""
     every = [score.every.accuracy for score in outcome.scores if score.label == "bayes"]
-    data = {"epoch": epoch, "set": "test", "accuracy": fmean(every) if every else None}
-    return Event("test_accuracy", data)
-
-
-def _write_log_lines(config: BenchmarkConfig, document: dict[str, Any]) -> None:
-    path = config.log_file or config.output_dir / "cloudmask.log"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.writelines(line + "\n" for line in reference_log_lines(document))
-    except OSError as error:
-        raise WriteError(f"The result is written, but not the log {path}: {error}") from error
+    return fmean(every) if every else None

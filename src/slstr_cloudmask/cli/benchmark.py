@@ -1,11 +1,14 @@
 """``cloudmask benchmark`` and ``cloudmask report``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from slstr_cloudmask.cli.options import DeviceOption, OverwriteOption
+
+if TYPE_CHECKING:
+    from slstr_cloudmask.benchmark.config import BenchmarkConfig
 
 REFERENCE_FILE = Path("cloudMaskConfig.yaml")  # read where neither --recipe nor --config is given
 
@@ -39,6 +42,10 @@ def benchmark(
         typer.Option("--output", "-o", help="Folder of the run. [default: runs/NAME OF RECIPE]"),
     ] = None,
     device: DeviceOption = "auto",
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on with the run in this folder as it was begun; nothing else."),
+    ] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Run the MLCommons Science CloudMask benchmark: train, mask, score, write down.
@@ -60,26 +67,39 @@ def benchmark(
     masks and a page. A run that was stopped goes on with the same command. All keys:
     docs/benchmark.md.
     """
-    from slstr_cloudmask.benchmark.config import load_config, load_recipe
-    from slstr_cloudmask.benchmark.run import run_benchmark
+    from slstr_cloudmask.benchmark.run import resume_benchmark, run_benchmark
     from slstr_cloudmask.cli.tables import print_scores
     from slstr_cloudmask.report.page import write_page
     from slstr_cloudmask.training.distribution import launched, launched_device
 
+    if resume is not None:
+        if recipe or config or output or settings or overwrite:
+            raise typer.BadParameter("--resume goes on with a run as it was: give nothing else.")
+        folder = resume
+        document = resume_benchmark(folder, device=launched_device(device))
+    else:
+        loaded = _loaded(recipe, config, output, settings or [])
+        folder = loaded.output_dir
+        document = run_benchmark(loaded, device=launched_device(device), overwrite=overwrite)
+    if not launched().is_first:
+        return
+    page = write_page(folder, overwrite=True)
+    print_scores(document["scores"])
+    typer.echo(f"Result: {folder / 'result.json'}\nPage:   {page}")
+    if document["data"]["inference_failed"] or document["data"]["training_skipped"]:
+        raise typer.Exit(1)
+
+
+def _loaded(
+    recipe: str | None, config: Path | None, output: Path | None, settings: list[str]
+) -> "BenchmarkConfig":
+    from slstr_cloudmask.benchmark.config import load_config, load_recipe
+
     if recipe is not None and config is not None:
         raise typer.BadParameter("--recipe and --config are two ways to say it: give one of them.")
     if recipe is not None:
-        loaded = load_recipe(recipe, settings or [], output=output)
-    else:
-        loaded = load_config(config or REFERENCE_FILE, settings or [], output=output)
-    document = run_benchmark(loaded, device=launched_device(device), overwrite=overwrite)
-    if not launched().is_first:
-        return
-    page = write_page(loaded.output_dir, overwrite=True)
-    print_scores(document["scores"])
-    typer.echo(f"Result: {loaded.output_dir / 'result.json'}\nPage:   {page}")
-    if document["data"]["inference_failed"] or document["data"]["training_skipped"]:
-        raise typer.Exit(1)
+        return load_recipe(recipe, settings, output=output)
+    return load_config(config or REFERENCE_FILE, settings, output=output)
 
 
 def report(

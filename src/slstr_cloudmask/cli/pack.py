@@ -22,6 +22,12 @@ def pack(
     radiometry: Annotated[
         str, typer.Option(help="Reflectances to learn from: as_distributed or adjusted.")
     ] = "as_distributed",
+    mask_empty: Annotated[
+        bool, typer.Option(help="Leave pixels that nobody saw without a label; else clear.")
+    ] = True,
+    file_order: Annotated[
+        str, typer.Option(help="sorted by name, or listed: as the file system has them.")
+    ] = "sorted",
     jobs: Annotated[
         int, typer.Option(help="Processes that read scenes. [default: one a core]", min=0)
     ] = 0,
@@ -54,9 +60,11 @@ def pack(
             "crop_size": 0,
             "label": label,
             "radiometry": radiometry,
+            "mask_empty": mask_empty,
+            "file_order": file_order,
         }
         store = prepare_store(
-            find_scenes(scenes),
+            find_scenes(scenes, listed=file_order == "listed"),
             output,
             validated(DataConfig, fields, "pack"),
             read=open_scene,

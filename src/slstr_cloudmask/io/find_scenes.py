@@ -4,6 +4,7 @@ for path in find_scenes("data/one-day"):
 scene = open_scene(path)
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from slstr_cloudmask.io.scene_file import may_be_scene_file
 PRODUCT_PATTERN = "S3[A-D]_SL_1_RBT_*.SEN3"
 
 
-def find_scenes(root: str | Path) -> list[Path]:
+def find_scenes(root: str | Path, *, listed: bool = False) -> list[Path]:
     """Find the scenes below a folder, in the same order on every file system.
 
     Parameters
@@ -23,6 +24,8 @@ def find_scenes(root: str | Path) -> list[Path]:
     root
         A folder of the data set: ``one-day`` or ``ssts`` (also named ``training`` and
         ``inference``), one of their folders ``day`` and ``night``, or anything that holds them.
+    listed
+        Leave them in the order in which this file system lists them, whatever that is.
 
     Returns
     -------
@@ -59,7 +62,16 @@ def find_scenes(root: str | Path) -> list[Path]:
         )
     first = {path.stem: path for path in reversed(every)}
     kept = [path for path in every if path.suffix == ".hdf" or first[path.stem] == path]
+    if listed:
+        places = {path: number for number, path in enumerate(_listing(folder))}
+        return sorted(kept, key=places.__getitem__)
     return sorted(kept, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _listing(folder: Path) -> Iterable[Path]:
+    """Yield all below a folder as the file system lists it: its files, then folder by folder."""
+    for parent, folders, files in os.walk(folder):
+        yield from (Path(parent, name) for name in (*files, *folders))
 
 
 def _is_scene_file(path: Path) -> bool:

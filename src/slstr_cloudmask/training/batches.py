@@ -8,7 +8,7 @@ Shape legend: N patches, C channels, H rows, W columns.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
@@ -92,6 +92,12 @@ def shuffled(
     rng = np.random.default_rng((seed, epoch))
     order = rng.permutation(indices)  # first, so that it is the same however patches are turned
     return Order(order, rng.integers(SYMMETRIES[augment], size=len(order), dtype=np.uint8))
+
+
+def whole_batches(order: Order, batch_size: int) -> Order:
+    """Return an order without what does not fill a last batch."""
+    count = len(order) // batch_size * batch_size
+    return replace(order, indices=order.indices[:count], symmetries=order.symmetries[:count])
 
 
 def draw(

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from slstr_cloudmask.errors import OutputExistsError, WriteError
+from slstr_cloudmask.locks import take_lock
 from slstr_cloudmask.training.store import INPUTS_NAME, LABELS_NAME, PackedScene
 
 JOURNAL_NAME = "journal.jsonl"
@@ -71,7 +72,8 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             # In this order: `add` writes them so, and the journal's lock covers all.
             self._journal = self._opened(JOURNAL_NAME)
-            _lock(self._journal, folder)
+            if not take_lock(self._journal):
+                raise OutputExistsError(f"Another process is packing into {folder}: wait for it.")
             self._opened(INPUTS_NAME)
             self._opened(LABELS_NAME)
             self._go_on(identity)
@@ -193,22 +195,6 @@ def _reach(files: Sequence[IO[bytes]], ends: Sequence[int]) -> bool:
     """Whether files are at least so long: after a loss of power they may be shorter."""
     sizes = [os.fstat(file.fileno()).st_size for file in files]
     return all(size >= end for size, end in zip(sizes, ends, strict=True))
-
-
-def _lock(file: IO[bytes], folder: Path) -> None:
-    """Refuse a second process, where the system has locks."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise OutputExistsError(
-            f"Another process is packing into {folder}: wait for it."
-        ) from error
-    except OSError:
-        return  # a file system without locks
 
 
 def _write_error(folder: Path, error: OSError, kept: int) -> WriteError:

@@ -17,12 +17,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.events import Event, Listener, ignore
 from slstr_cloudmask.network.device import Precision, resolve_precision
 from slstr_cloudmask.network.model_file import Widths
@@ -36,10 +35,13 @@ from slstr_cloudmask.training.batches import (
     in_turn,
     patch_indices,
     shuffled,
+    whole_batches,
 )
+from slstr_cloudmask.training.buffered import shuffled_files, through_buffer
 from slstr_cloudmask.training.checkpoint import load_checkpoint, save_checkpoint
 from slstr_cloudmask.training.distribution import Ranks
-from slstr_cloudmask.training.residence import Patches, Residence, place
+from slstr_cloudmask.training.residence import Indices, Patches, Residence, place
+from slstr_cloudmask.training.split import SplitRule
 from slstr_cloudmask.training.state import TrainState
 from slstr_cloudmask.training.step import Step
 from slstr_cloudmask.training.store import Store
@@ -68,12 +70,19 @@ class TrainConfig(BaseModel):
         Of Adam.
     train_split
         Share of the scenes that are trained on; the others validate.
+    split
+        Which: ``seeded`` by ``seed``; ``reference``, as the reference does, whatever the seed.
     patience
         Stop after this many epochs without a lower validation loss; ``None`` never stops.
     keep
         Weights to return: of the ``best`` epoch by validation loss, or of the ``last``.
     seed
         Of split, weights and order.
+    order
+        ``global``: every epoch is one permutation of all patches; ``buffer``: as the reference,
+        files in one order for all epochs, their patches through a buffer of a batch's size.
+    drop_remainder
+        Leave out what does not fill a last batch, in training and validation, as the reference.
     widths
         Channels at each level of the U-Net.
     precision
@@ -94,9 +103,12 @@ class TrainConfig(BaseModel):
     batch_size: int = Field(default=32, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     train_split: float = Field(default=0.8, gt=0, lt=1)
+    split: SplitRule = "seeded"
     patience: int | None = Field(default=25, ge=1)
     keep: Literal["best", "last"] = "best"
     seed: int = Field(default=1234, ge=0)
+    order: Literal["global", "buffer"] = "global"
+    drop_remainder: bool = False
     widths: Widths = REFERENCE_WIDTHS
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     augment: Augment = "none"
@@ -178,8 +190,7 @@ def train(
     # -- set up -------------------------------------------------------------------------------
     patches = place(store, device, config.residence, sharing=ranks.local_world_size)
     setting = _Setting(config, store, patches, device, precision, ranks)
-    train_scenes, validation_scenes = store.split(config.train_split, config.seed)
-    train_indices, validation_indices = map(patch_indices, (train_scenes, validation_scenes))
+    train_indices, validation_indices = setting.split()
     network = _fresh_network(config, len(store.manifest.normaliser.channels)).to(device)
     optimiser = torch.optim.Adam(
         network.parameters(), config.learning_rate, eps=ADAM_EPSILON, fused=True
@@ -207,13 +218,17 @@ def train(
     while not state.stopped(config.epochs, config.patience):
         state.epoch += 1
         listen(Event("epoch_start", {"epoch": state.epoch}))
-        order = shuffled(train_indices, config.seed, state.epoch, config.augment)
+        order = setting.order(train_indices, state.epoch, learning=True)
         trained = _train_epoch(setting, step, order, state.epoch)
         listen(Event("epoch_stop", {"epoch": state.epoch}))
         listen(Event("evaluation_start", {"epoch": state.epoch, "set": "validation"}))
-        validated = _validate(setting, step, validation_indices)
+        checked = setting.order(validation_indices, state.epoch, learning=False)
+        validated = _validate(setting, step, checked)
         if state.record(trained, validated, len(order)):
             best_weights = _copy_weights(network)
+        # Before the checkpoint: what was heard of an epoch that is then repeated is void, but an
+        # epoch that is kept is never unheard of.
+        listen(Event("evaluation", dict(state.history[-1])))
         if checkpoint is not None and ranks.is_first:
             content = {
                 "weights": network.state_dict(),
@@ -222,7 +237,6 @@ def train(
                 "best_weights": best_weights,
             }
             save_checkpoint(checkpoint, setting.identity, content)
-        listen(Event("evaluation", dict(state.history[-1])))
         if ranks.is_first:
             logger.info("%s", state.line(config.epochs))
 
@@ -252,6 +266,38 @@ class _Setting:
             "store": self.store.manifest.model_dump(mode="json", exclude={"scenes", "skipped"}),
         }
 
+    def split(self) -> tuple[Indices, Indices]:
+        """Return the patches to train on and those to validate on, as they come to an epoch.
+
+        Raises
+        ------
+        InputError
+            Either part is empty, or holds no whole batch where only whole ones count.
+        """
+        config = self.config
+        train, validation = self.store.split(config.train_split, config.seed, config.split)
+        if config.order == "buffer":
+            train, validation = (shuffled_files(part, config.seed) for part in (train, validation))
+        train_indices, validation_indices = patch_indices(train), patch_indices(validation)
+        fewest = min(len(train_indices), len(validation_indices))
+        if config.drop_remainder and fewest < config.batch_size:
+            raise InputError(
+                f"{len(train_indices)} patches to train on and {len(validation_indices)} to "
+                f"validate on do not both fill a batch of {config.batch_size}, and drop_remainder "
+                "drops what does not: use a smaller batch_size, or drop_remainder=false."
+            )
+        return train_indices, validation_indices
+
+    def order(self, indices: Indices, epoch: int, *, learning: bool) -> Order:
+        """Return the order of an epoch of training or of validation."""
+        config = self.config
+        augment = config.augment if learning else "none"
+        if config.order == "buffer":
+            order = through_buffer(indices, config.batch_size, config.seed, epoch, augment)
+        else:
+            order = shuffled(indices, config.seed, epoch, augment) if learning else in_turn(indices)
+        return whole_batches(order, config.batch_size) if config.drop_remainder else order
+
     def batches(self, order: Order) -> Iterator[Batch]:
         return draw(
             self.patches,
@@ -273,9 +319,9 @@ def _train_epoch(setting: _Setting, step: Step, order: Order, epoch: int) -> Out
     return tally.outcome(ranks)
 
 
-def _validate(setting: _Setting, step: Step, indices: npt.NDArray[np.int64]) -> Outcome:
+def _validate(setting: _Setting, step: Step, order: Order) -> Outcome:
     tally = Tally(setting.device)
-    for batch in setting.batches(in_turn(indices)):
+    for batch in setting.batches(order):
         tally.add(*step.evaluate(batch), batch)
     return tally.outcome(setting.ranks)
 

@@ -2,11 +2,11 @@
 
     store = pack_scenes(paths, folder, read=open_scene, jobs=8)
 
-The patches are the benchmark's: whole ones from the centre of each scene. Scenes stand in the
-order of their names, so that neither the store nor a split depends on the file system. Several
-processes read and cut; this one writes. What is packed lies in ``FOLDER.packing`` until all is
-there, with a journal (see ``journal``): a run that was stopped, killed even, goes on after the
-last whole scene.
+The patches are the benchmark's: whole ones from the centre of each scene. Scenes stand in the order
+of their names, so that neither the store nor a split depends on the file system, unless that is
+asked for. Several processes read and cut; this one writes. What is packed lies in
+``FOLDER.packing`` until all is there, with a journal (see ``journal``): a run that was stopped,
+killed even, goes on after the last whole scene.
 """
 
 import hashlib
@@ -36,6 +36,7 @@ from slstr_cloudmask.scene import label
 from slstr_cloudmask.training.journal import Entry, Journal
 from slstr_cloudmask.training.store import (
     MANIFEST_NAME,
+    FileOrder,
     Store,
     StoreManifest,
     checksum,
@@ -58,6 +59,7 @@ def pack_scenes(
     label_name: str = "bayes",
     mask_empty: bool = True,
     radiometry: Radiometry = "as_distributed",
+    file_order: FileOrder = "sorted",
     jobs: int = 1,
     overwrite: bool = False,
 ) -> Store:
@@ -66,7 +68,7 @@ def pack_scenes(
     Parameters
     ----------
     paths
-        Scene files; their order does not matter.
+        Scene files.
     folder
         Where the store goes.
     read
@@ -80,6 +82,9 @@ def pack_scenes(
     radiometry
         What every scene's reflectances are converted to; those of scenes that do not say what they
         are in are packed as they are, with a warning.
+    file_order
+        ``sorted``: in the order of their names, however they are given; ``listed``: as they are
+        given, so that a split may depend on the file system, as the reference's does.
     jobs
         Processes that read scenes and cut them.
     overwrite
@@ -95,7 +100,9 @@ def pack_scenes(
     OutputExistsError
         The folder holds something else and ``overwrite`` is false, or is being packed.
     """
-    ordered = sorted(paths, key=lambda path: path.name)
+    ordered = list(paths)
+    if file_order == "sorted":
+        ordered.sort(key=lambda path: path.name)
     if not ordered:
         raise InputError("There is no scene to pack.")
     check_names(ordered)
@@ -104,6 +111,7 @@ def pack_scenes(
         "label": label_name,
         "empty_pixels": "masked" if mask_empty else "clear",
         "radiometry": radiometry,
+        "file_order": file_order,
         "normaliser": Normaliser.benchmark(),
         "sources_digest": _digest(ordered),
     }

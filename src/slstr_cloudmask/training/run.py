@@ -26,7 +26,7 @@ from slstr_cloudmask.radiometry import Radiometry
 from slstr_cloudmask.training.distribution import Ranks, joined
 from slstr_cloudmask.training.loop import TrainConfig, TrainResult, train
 from slstr_cloudmask.training.pack import SceneReader, pack_scenes
-from slstr_cloudmask.training.store import Store, StoreManifest, is_store, open_store
+from slstr_cloudmask.training.store import FileOrder, Store, StoreManifest, is_store, open_store
 
 STORE_NAME, CHECKPOINT_NAME, MODEL_NAME, HISTORY_NAME = (
     "store",
@@ -50,6 +50,9 @@ class DataConfig(BaseModel):
     radiometry
         ``as_distributed`` (the benchmark's) or ``adjusted``: what the reflectances of every scene
         are converted to before they are learnt from. The model file records it.
+    file_order
+        In which order scenes are packed, and so split: ``sorted`` by name, or as the file system
+        ``listed`` them (faithful): another file system may then split otherwise.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +62,7 @@ class DataConfig(BaseModel):
     crop_size: int = Field(default=80, ge=0)
     mask_empty: bool = True
     radiometry: Radiometry = "as_distributed"
+    file_order: FileOrder = "sorted"
 
     @model_validator(mode="after")
     def _check(self) -> "DataConfig":
@@ -95,6 +99,7 @@ def check_store(manifest: StoreManifest, folder: Path, data: DataConfig) -> None
         "label": manifest.label,
         "mask_empty": manifest.empty_pixels == "masked",
         "radiometry": manifest.radiometry,
+        "file_order": manifest.file_order,
     }
     for name, value in found.items():
         if (expected := getattr(data, name)) != value:
@@ -136,6 +141,7 @@ def prepare_store(
             label_name=data.label,
             mask_empty=data.mask_empty,
             radiometry=data.radiometry,
+            file_order=data.file_order,
             jobs=jobs,
             overwrite=overwrite,
         )

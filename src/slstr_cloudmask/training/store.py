@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,9 @@ from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
 from slstr_cloudmask.network.normaliser import Normaliser
 from slstr_cloudmask.progress import track
 from slstr_cloudmask.radiometry import Radiometry
+from slstr_cloudmask.training.split import SplitRule, split_scenes
+
+FileOrder = Literal["sorted", "listed"]
 
 INPUTS_NAME, LABELS_NAME, MANIFEST_NAME = "inputs.f16", "labels.u8", "store.json"
 CHECKSUM_BYTES = 16  # of BLAKE2b: far more than chance needs, and short in the manifest
@@ -60,6 +64,8 @@ class StoreManifest(BaseModel):
         in the reference.
     radiometry
         Of the reflectances; ``None`` in a store from before it was looked at.
+    file_order
+        Whether scenes are ``sorted`` by name or stand as the file system ``listed`` them.
     scenes, skipped
         Scenes in order, and those that could not be used, with the reason.
     sources_digest
@@ -74,6 +80,7 @@ class StoreManifest(BaseModel):
     label: str
     empty_pixels: str
     radiometry: Radiometry | None = None
+    file_order: FileOrder = "sorted"
     scenes: tuple[PackedScene, ...]
     skipped: dict[str, str] = Field(default_factory=dict)
     sources_digest: str
@@ -100,8 +107,10 @@ class Store:
     inputs_NHWC: npt.NDArray[np.float16]
     labels_NHW: npt.NDArray[np.uint8]
 
-    def split(self, train_share: float, seed: int) -> tuple[list[PackedScene], list[PackedScene]]:
-        """Split by scene into training and validation, the same for the same names and seed.
+    def split(
+        self, train_share: float, seed: int, rule: SplitRule = "seeded"
+    ) -> tuple[list[PackedScene], list[PackedScene]]:
+        """Split by scene into training and validation (see ``split``).
 
         Raises
         ------
@@ -109,14 +118,7 @@ class Store:
             Either part would be empty.
         """
         scenes = self.manifest.scenes
-        count = round(train_share * len(scenes))
-        if not 0 < count < len(scenes):
-            raise InputError(
-                f"{len(scenes)} scenes cannot be split {train_share:g} to {1 - train_share:g}: "
-                "both training and validation need at least one scene."
-            )
-        order = np.random.default_rng(seed).permutation(len(scenes))
-        train, validation = sorted(order[:count]), sorted(order[count:])
+        train, validation = split_scenes(len(scenes), train_share, rule=rule, seed=seed)
         return [scenes[i] for i in train], [scenes[i] for i in validation]
 
 
