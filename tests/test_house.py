@@ -38,6 +38,7 @@ ORDER = [
     "evaluation",
     "training",
     "benchmark",
+    "sweep",
     "report",
     "api",
     "xarray_engine",

@@ -58,9 +58,10 @@ class Launcher(Protocol):
 class HereLauncher:
     """Runs a trial in this process, to its end: nothing can be pruned."""
 
-    name, slots, pause_s = "here", 1, 0.0
+    name, pause_s = "here", 0.0
 
     def __init__(self, run: Callable[[Path], object]) -> None:
+        self.slots: int | None = 1
         self._run = run
 
     def start(self, folders: Sequence[Path], running: Collection[Job]) -> list[Job]:

@@ -103,7 +103,8 @@ def split_settings(settings: Sequence[str]) -> tuple[list[str], list[str]]:
     ConfigError
         A setting is not of the form ``key=value``, or its range cannot be.
     """
-    fixed, varied = [], []
+    fixed: list[str] = []
+    varied: list[str] = []
     for setting in settings:
         dimension = _dimension(setting)
         one = len(dimension.values) == 1 and dimension.key != "repeat"

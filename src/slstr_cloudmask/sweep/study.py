@@ -53,17 +53,12 @@ class Study:
         Any URL of SQLAlchemy.
     folder
         The sweep's; trials that this study gives out are run there.
-    patience_s
-        Seconds to wait for a storage that does not answer.
     """
 
-    def __init__(
-        self, plan: SweepPlan, url: str, folder: Path, *, patience_s: float = PATIENCE_S
-    ) -> None:
+    def __init__(self, plan: SweepPlan, url: str, folder: Path) -> None:
         self._optuna = require("optuna", extra=EXTRA)
         self._optuna.logging.set_verbosity(self._optuna.logging.WARNING)
         self._plan, self._url, self._folder = plan, url, folder
-        self._patience_s = patience_s
         self._distributions = distributions(plan.parsed_space)
         self._study = self._patiently(self._opened)
 
@@ -177,11 +172,14 @@ class Study:
         return mine and not frozen.state.is_finished() and not (folder / TRIAL_NAME).is_file()
 
     def _reported(self, number: int, losses: Mapping[int, float]) -> bool:
-        trial = self._trial(self._given_out()[number])
+        frozen = self._given_out()[number]
+        if frozen.state.is_finished():
+            return False
+        trial = self._trial(frozen)
         # Optuna compares in the study's direction, and of losses the smaller one is better.
         sign = 1.0 if self._plan.goal.direction == "minimise" else -1.0
-        for epoch, loss in losses.items():
-            trial.report(sign * loss, epoch)
+        for epoch in losses.keys() - frozen.intermediate_values.keys():
+            trial.report(sign * losses[epoch], epoch)
         return bool(self._plan.prune and losses and trial.should_prune())
 
     def _told(self, number: int, ending: Ending, value: float | None) -> None:
@@ -212,7 +210,7 @@ class Study:
         """Call the storage, and again while it does not answer."""
         sqlalchemy = require("sqlalchemy.exc", extra=EXTRA)
         silent = (self._optuna.exceptions.StorageInternalError, sqlalchemy.DBAPIError)
-        until, pause = time.monotonic() + self._patience_s, 0.5
+        until, pause = time.monotonic() + PATIENCE_S, 0.5
         while True:
             try:
                 return call()

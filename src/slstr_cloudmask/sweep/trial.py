@@ -162,9 +162,7 @@ def find_state(folder: Path) -> State:
     if outcome := read_outcome(folder):
         return outcome.state
     job = read_job(folder)
-    if job is None:
-        return "queued"
-    if is_process(job) and job.host == socket.gethostname():
+    if job is not None and is_process(job) and job.host == socket.gethostname():
         return "running" if process_of(job) else "stopped"
     return "running" if read_events(folder) else "queued"
 
