@@ -269,11 +269,17 @@ def test_a_grid_is_run_once_and_kept(tmp_path: Path) -> None:
     # Distances in decades: 1e-3 is the best, and two equal repeats have no spread.
     assert points[0].values == {"learning_rate": 1e-3}
     assert (points[0].objective, points[0].deviation) == ((0.0, 0.0), 0.0)
-    rows = list(csv.DictReader(write_csv(stands, tmp_path, plan.goal).open()))
+    text = write_csv(stands, tmp_path, plan.goal).read_text()
+    rows = list(csv.DictReader(text.splitlines()))
     assert [row["trial"] for row in rows[:2]] == ["trial-0003", "trial-0004"]
     assert rows[0]["seconds"] == "3.0"  # two epochs of 1 s and 0.5 s
     assert status(tmp_path)["counts"]["done"] == 6
-    draw_sweep([(one.values, one.objective or 0) for one in stands], "loss", "minimise", path := tmp_path / "a.png")
+    draw_sweep(
+        [(one.values, one.objective or 0) for one in stands],
+        "loss",
+        "minimise",
+        path := tmp_path / "a.png",
+    )
     assert path.stat().st_size > 5000
 
 
@@ -297,8 +303,7 @@ def test_a_killed_trial_is_started_again_and_given_up_at_last(tmp_path: Path) ->
     def fate(folder: Path) -> bool:
         if folder.name == "trial-0001":  # killed after each epoch, until the third
             train_for(folder, [0.5])
-            epochs = sum(b"evaluation" in line for line in (folder / EVENTS_NAME).open("rb"))
-            if epochs == 5:
+            if (folder / EVENTS_NAME).read_text().count("evaluation") == 5:
                 finish(folder, 0.5)
         elif folder.name == "trial-0002":  # killed before it ends its first one
             (folder / "trial.log").write_text("so far\nso good\n")

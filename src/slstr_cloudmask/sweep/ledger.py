@@ -18,6 +18,7 @@ from slstr_cloudmask.sweep.plan import SweepPlan
 from slstr_cloudmask.sweep.stores import Stores
 from slstr_cloudmask.sweep.study import Study
 from slstr_cloudmask.sweep.trial import (
+    JOB_NAME,
     OUTCOME_NAME,
     Outcome,
     Trial,
@@ -85,7 +86,8 @@ class Ledger:
         for folder in trial_folders(self._sweep):
             outcome = read_outcome(folder)
             if outcome and outcome.state == "failed" and retry_failed:
-                (folder / OUTCOME_NAME).unlink()
+                for name in (OUTCOME_NAME, JOB_NAME):
+                    (folder / name).unlink(missing_ok=True)
             if not self.settle(folder):
                 unfinished.append(folder)
         return unfinished

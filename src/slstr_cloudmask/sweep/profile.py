@@ -49,6 +49,8 @@ class Profile(BaseModel):
         What starts Python, ``singularity exec image.sif python`` say; this one by default.
     device
         Of a trial: ``auto``, ``cpu``, ``cuda``.
+    pause
+        Seconds between two looks at the queue, which serves others too.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,6 +71,7 @@ class Profile(BaseModel):
     options: dict[str, str | int | float | bool] = Field(default_factory=dict)
     python: str | None = None
     device: str = "auto"
+    pause: float = Field(default=10.0, gt=0)
 
     @property
     def minutes(self) -> int:

@@ -25,7 +25,6 @@ FOLDER = "slurm"  # in the sweep's: scripts, pickles and logs of submitit
 TIMES_SAVED = 100  # that a trial may reach its time limit and go on
 ENDING_S = 60.0  # of a job that is saved before it is requeued
 ANSWER_S = 60.0  # for Slurm's own commands
-DEFAULT_PAUSE_S = 10.0  # between two looks: the queue serves others too
 
 
 class TrialJob:
@@ -70,14 +69,12 @@ class SlurmLauncher:
         What a trial is given.
     sweep
         The sweep's folder, on a file system that the nodes see.
-    pause_s
-        Between two looks at the queue.
     """
 
     name = "slurm"
 
-    def __init__(self, profile: Profile, sweep: Path, *, pause_s: float = DEFAULT_PAUSE_S) -> None:
-        self._profile, self.pause_s = profile, pause_s
+    def __init__(self, profile: Profile, sweep: Path) -> None:
+        self._profile, self.pause_s = profile, profile.pause
         self.slots = profile.workers
         submitit = require("submitit", extra=EXTRA)
         try:
