@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -28,7 +29,8 @@ from slstr_cloudmask.report.sweep_figure import draw_sweep
 from slstr_cloudmask.sweep.launch import GPUS, THREADS, LocalLauncher, visible_gpus
 from slstr_cloudmask.sweep.ledger import locked
 from slstr_cloudmask.sweep.objective import get_objective
-from slstr_cloudmask.sweep.plan import SweepPlan, make_plan, read_plan, settle_plan
+from slstr_cloudmask.sweep.plan import SweepPlan, make_plan
+from slstr_cloudmask.sweep.plan_file import read_plan, settle_plan
 from slstr_cloudmask.sweep.profile import Profile, load_profile, profile_names
 from slstr_cloudmask.sweep.results import ranked_points, write_csv
 from slstr_cloudmask.sweep.run import MAX_ATTEMPTS, prepare_script, run_sweep
@@ -577,7 +579,8 @@ def test_status_knows_a_process_that_is_gone(
     document = status(tmp_path)
     assert document["counts"] == {
         **dict.fromkeys(("stopped", "done", "failed", "pruned"), 0),
-        **{"queued": 1, "running": 1},
+        "queued": 1,
+        "running": 1,
     }
     assert document["trials"][0]["loss"] == 0.25
     os.kill(sleeper.pid, signal.SIGKILL)
@@ -597,6 +600,19 @@ def test_status_of_a_folder_that_is_none(tmp_path: Path) -> None:
         status(tmp_path)
     train_for(tmp_path, [0.5, 0.4])
     assert status(tmp_path)["trials"][0]["epoch"] == 2
+
+
+def test_a_run_whose_process_is_gone_was_stopped(
+    tmp_path: Path, sleeper: "subprocess.Popen[bytes]"
+) -> None:
+    log = EventLog(tmp_path / EVENTS_NAME)
+    log(Event("sitting_start", {"pid": sleeper.pid, "host": socket.gethostname()}))
+    log.close()
+    train_for(tmp_path, [0.5])
+    assert status(tmp_path)["trials"][0]["state"] == "running"
+    sleeper.kill()
+    sleeper.wait()
+    assert status(tmp_path)["trials"][0]["state"] == "stopped"
 
 
 def test_a_plan_says_all(tmp_path: Path) -> None:

@@ -88,7 +88,8 @@ def sweep(
     it meanwhile. Needs the extra **sweep**, and **slurm** for Slurm's queue (docs/sweeps.md).
     """
     from slstr_cloudmask.errors import InputError
-    from slstr_cloudmask.sweep.plan import is_sweep, make_plan, settle_plan
+    from slstr_cloudmask.sweep.plan import make_plan
+    from slstr_cloudmask.sweep.plan_file import is_sweep, settle_plan
     from slstr_cloudmask.sweep.profile import Profile, load_profile
     from slstr_cloudmask.validation import validated
 

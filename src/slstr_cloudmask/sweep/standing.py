@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from slstr_cloudmask.benchmark.event_log import read_events
 from slstr_cloudmask.benchmark.result_file import RESULT_NAME, read_result
 from slstr_cloudmask.errors import MissingFileError
 from slstr_cloudmask.sweep.objective import Objective
-from slstr_cloudmask.sweep.plan import is_sweep, read_plan
+from slstr_cloudmask.sweep.plan_file import is_sweep, read_plan
 from slstr_cloudmask.sweep.trial import (
     TRIAL_NAME,
     State,
@@ -20,6 +21,7 @@ from slstr_cloudmask.sweep.trial import (
     log_tail,
     read_outcome,
     read_trial,
+    sitting_state,
     trial_folders,
 )
 
@@ -143,7 +145,7 @@ def _run_standing(folder: Path) -> Standing:
     last = events[-1].data if events else read_result(folder)["training"]["history"][-1]
     return Standing(
         name=folder.name,
-        state="done" if done else "running",
+        state="done" if done else sitting_state(read_events(folder)),
         values={},
         repeat=1,
         seed=None,

@@ -15,9 +15,9 @@ from typing import Any
 
 from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.io.find_scenes import find_scenes
-from slstr_cloudmask.sweep.plan import STORE_NAME, SweepPlan
+from slstr_cloudmask.sweep.plan import SweepPlan
 from slstr_cloudmask.training.distribution import Ranks
-from slstr_cloudmask.training.run import DataConfig, prepare_store
+from slstr_cloudmask.training.run import STORE_NAME, DataConfig, prepare_store
 from slstr_cloudmask.validation import validated
 
 NOT_PACKED = {"crop_size", "root", "store"}  # of the section ``data``: no effect on a store

@@ -13,6 +13,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -20,7 +21,7 @@ from typing import Any, Literal, TypeVar
 import psutil
 
 from slstr_cloudmask.atomic import write_bytes
-from slstr_cloudmask.benchmark.event_log import read_events
+from slstr_cloudmask.benchmark.event_log import SITTING_START, read_events
 from slstr_cloudmask.errors import BrokenFileError
 from slstr_cloudmask.events import Event
 
@@ -154,17 +155,26 @@ def follow(folder: Path) -> list[Event]:
 
 
 def find_state(folder: Path) -> State:
-    """Say how a trial stands, from its files alone.
-
-    A process of this machine that is gone is ``stopped``; one of another machine, or in a queue,
-    is taken to run once it has said something, and is ``queued`` before.
-    """
+    """Say how a trial stands, from its files alone; see `sitting_state`."""
     if outcome := read_outcome(folder):
         return outcome.state
     job = read_job(folder)
     if job is not None and is_process(job) and job.host == socket.gethostname():
         return "running" if process_of(job) else "stopped"
-    return "running" if read_events(folder) else "queued"
+    return sitting_state(read_events(folder))
+
+
+def sitting_state(events: Sequence[Event]) -> State:
+    """Say from its events how a run stands that has not ended.
+
+    One whose process on this machine is gone is ``stopped``; one of another machine is taken to
+    run. Without events it is ``queued``.
+    """
+    starts = [event for event in events if event.name == SITTING_START]
+    if not starts or starts[-1].data["host"] != socket.gethostname():
+        return "running" if events else "queued"
+    began = Job("", str(starts[-1].data["pid"]), started=starts[-1].time_ns / 1e9)
+    return "running" if process_of(began) else "stopped"
 
 
 def is_process(job: Job) -> bool:
