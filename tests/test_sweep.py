@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ import pytest
 import yaml
 
 from slstr_cloudmask.benchmark.event_log import EVENTS_NAME, EventLog
-from slstr_cloudmask.benchmark.result_file import FORMAT_VERSION, write_result
 from slstr_cloudmask.errors import (
     BrokenFileError,
     ConfigError,
@@ -29,24 +28,17 @@ from slstr_cloudmask.report.sweep_figure import draw_sweep
 from slstr_cloudmask.sweep.launch import GPUS, THREADS, LocalLauncher, visible_gpus
 from slstr_cloudmask.sweep.ledger import locked
 from slstr_cloudmask.sweep.objective import get_objective
-from slstr_cloudmask.sweep.plan import SweepPlan, make_plan
 from slstr_cloudmask.sweep.plan_file import read_plan, settle_plan
 from slstr_cloudmask.sweep.profile import Profile, load_profile, profile_names
 from slstr_cloudmask.sweep.results import ranked_points, write_csv
-from slstr_cloudmask.sweep.run import MAX_ATTEMPTS, prepare_script, run_sweep
+from slstr_cloudmask.sweep.run import MAX_ATTEMPTS, prepare_script
 from slstr_cloudmask.sweep.space import parse_space, split_settings
 from slstr_cloudmask.sweep.standing import standings, status
 from slstr_cloudmask.sweep.study import Study, hidden, own_storage
-from slstr_cloudmask.sweep.trial import Job, Outcome, read_job, read_trial, write_record
+from slstr_cloudmask.sweep.trial import Job, Outcome, read_job, write_record
+from tests.sweeps import AtOnce, by_rate, finish, plan_of, run, train_for
 
 pytest.importorskip("optuna")
-
-# Nothing is read from these: no trial below trains.
-DATA = ["data.store=store", "inference_dir=ssts"]
-
-
-def plan_of(*settings: str, **options: Any) -> SweepPlan:
-    return make_plan("smoke", [*DATA, *settings], **options)
 
 
 # -- spaces ------------------------------------------------------------------------------------
@@ -191,71 +183,6 @@ def test_objectives(tmp_path: Path) -> None:
 
 
 # -- trials that end at once ---------------------------------------------------------------------
-
-
-class AtOnce:
-    """A launcher whose trials have ended, or stand still, as soon as they are started.
-
-    ``fate`` writes into a trial's folder what a run would, and returns whether it still runs.
-    """
-
-    name, pause_s = "at once", 0.0
-
-    def __init__(self, fate: Callable[[Path], bool], slots: int = 1) -> None:
-        self.slots: int | None = slots
-        self.fate = fate
-        self.started: list[str] = []
-        self.stopped: list[str] = []
-        self._alive: set[str] = set()
-
-    def start(self, folders: Sequence[Path], running: Collection[Job]) -> list[Job]:
-        for folder in folders:
-            self.started.append(folder.name)
-            if self.fate(folder):
-                self._alive.add(folder.name)
-        return [Job(self.name, folder.name) for folder in folders]
-
-    def alive(self, jobs: Collection[Job]) -> set[str]:
-        return {job.id for job in jobs} & self._alive
-
-    def stop(self, jobs: Iterable[Job]) -> None:
-        for job in jobs:
-            self.stopped.append(job.id)
-            self._alive.discard(job.id)
-
-    def leave(self, jobs: Collection[Job]) -> str:
-        return f"{len(jobs)} left"
-
-
-def train_for(folder: Path, losses: Sequence[float]) -> None:
-    """Write the events of epochs with these validation losses."""
-    log = EventLog(folder / EVENTS_NAME)
-    done = sum(event.name == "evaluation" for event in log.events)
-    for epoch, loss in enumerate(losses, start=done + 1):
-        data = {"epoch": epoch, "validation_loss": loss, "train_seconds": 1.0}
-        log(Event("evaluation", {**data, "validation_seconds": 0.5}))
-    log.close()
-
-
-def finish(folder: Path, loss: float) -> None:
-    """Write a result with a validation loss, and that the trial is done."""
-    row = {"name": "validation loss", "value": loss, "unit": "nat/pixel", "label": None}
-    write_result({"format_version": FORMAT_VERSION, "measurements": [row]}, folder)
-    write_record(folder, Outcome("done"))
-
-
-def by_rate(folder: Path) -> bool:
-    """A run whose loss is least at a learning rate of 1e-3: its distance in decades."""
-    rate = read_trial(folder).config["train"]["learning_rate"]
-    loss = abs(float(f"{rate:e}".split("e")[1]) + 3 + float(f"{rate:e}".split("e")[0]) / 10 - 0.1)
-    train_for(folder, [loss + 0.2, loss])
-    finish(folder, loss)
-    return False
-
-
-def run(folder: Path, plan: SweepPlan, launcher: AtOnce, **options: Any) -> None:
-    storage = options.pop("storage", own_storage(folder))
-    run_sweep(folder, settle_plan(folder, plan), launcher, storage, **options)
 
 
 def test_a_grid_is_run_once_and_kept(tmp_path: Path) -> None:
