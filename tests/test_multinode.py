@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file
+from typer.testing import CliRunner
 
+from slstr_cloudmask.cli.app import app
 from slstr_cloudmask.network.model_file import load_model
 from slstr_cloudmask.simulate.dataset import simulate_dataset
 from slstr_cloudmask.simulate.plan import DatasetConfig
@@ -54,23 +56,29 @@ def nodes() -> Iterator[tuple[str, str]]:
 
 
 def train_command(store: Path, run: Path) -> list[str]:
-    options = ["--epochs", "2", "--batch-size", "4", "--patch-size", "32", "--precision", "fp32"]
-    return ["slstr_cloudmask", "train", str(store), "-o", str(run), "--device", "cpu", *options]
+    options = ["--epochs", "2", "--batch-size", "4", "--patch-size", "16", "--precision", "fp32"]
+    return ["train", str(store), "-o", str(run), "--device", "cpu", *options]
+
+
+def cloudmask(*arguments: str) -> None:
+    """Run a command in this process."""
+    answer = CliRunner().invoke(app, arguments)
+    assert answer.exit_code == 0, answer.output
 
 
 def test_two_nodes_train_what_one_process_does(nodes: tuple[str, str], tmp_path: Path) -> None:
-    simulate_dataset(tmp_path, DatasetConfig(scenes=5, test_scenes=1, size=(32, 64), seed=1))
+    simulate_dataset(tmp_path, DatasetConfig(scenes=4, test_scenes=1, size=(32, 48), seed=1))
     store, alone, together = tmp_path / "store", tmp_path / "alone", tmp_path / "together"
-    pack = ["slstr_cloudmask", "pack", str(tmp_path / "one-day"), "-o", str(store), "--jobs", "1"]
-    subprocess.run([sys.executable, "-m", *pack, "--patch-size", "32"], check=True)
-    subprocess.run([sys.executable, "-m", *train_command(store, alone)], check=True)
+    cloudmask("pack", str(tmp_path / "one-day"), "-o", str(store), "--patch-size", "16", "--jobs=1")
+    cloudmask(*train_command(store, alone))
 
     meeting = ["--rdzv-backend", "c10d", "--rdzv-id", "test", "--local-addr"]
     launches = []
     for name, address in zip(nodes, ADDRESSES, strict=True):
         torchrun = ["-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
         endpoint = ["--rdzv-endpoint", f"{ADDRESSES[0]}:{PORT}"]
-        command = [*torchrun, *meeting, address, *endpoint, "-m", *train_command(store, together)]
+        training = ["-m", "slstr_cloudmask", *train_command(store, together)]
+        command = [*torchrun, *meeting, address, *endpoint, *training]
         launches.append(
             subprocess.Popen(
                 ["ip", "netns", "exec", name, sys.executable, *command],
