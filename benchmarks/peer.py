@@ -11,7 +11,6 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -90,15 +89,19 @@ class Twin:
             raise PeerError(f"The Keras twin could not do {do!r}: {answer['error']}")
         return answer
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
     def __enter__(self) -> "Twin":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End its process; twice does no harm."""
         if self._process.stdin is not None:
             with suppress(BrokenPipeError):  # it died with a question unread
                 self._process.stdin.close()
@@ -125,13 +128,16 @@ def keras_weights(network: UNet) -> list[npt.NDArray[np.float32]]:
     return arrays
 
 
-def hand_over(
-    twin: Twin, network: UNet, x_HWC: npt.NDArray[np.float32], folder: Path
-) -> npt.NDArray[np.float64]:
-    """Give the twin our weights and a scene; return its probability of cloud (H, W)."""
-    weights, scene, out = (folder / name for name in ("weights.npz", "scene.npy", "mask.npy"))
+def hand_over(twin: Twin, network: UNet, x_HWC: npt.NDArray[np.float32], folder: Path) -> None:
+    """Give the twin our weights and a scene."""
+    weights, scene = folder / "weights.npz", folder / "scene.npy"
     np.savez(weights, *keras_weights(network))
-    np.save(scene, x_HWC)
+    np.save(scene, np.ascontiguousarray(x_HWC))
     twin.ask("load", weights=str(weights), scene=str(scene))
+
+
+def twins_probability(twin: Twin, folder: Path) -> npt.NDArray[np.float64]:
+    """Return the twin's probability of cloud (H, W) for the scene that it was given."""
+    out = folder / "mask.npy"
     twin.ask("probability", out=str(out))
     return np.asarray(np.load(out), np.float64)

@@ -112,6 +112,12 @@ def test_a_model_masks_a_benchmark_file(cli: Cli, data: Path, model: Path, tmp_p
         (["demo", "-o", "{tmp}/r", "--epochs", "0"], "--epochs"),
         (["evaluate", "{data}/ssts", "--model", "{tmp}"], "is no model"),
         (["benchmark", "--config", "{tmp}/none.yaml"], "no configuration file"),
+        (["benchmark", "--recipe", "fats"], "no recipe 'fats': expected fast, open, reference"),
+        (["benchmark", "--recipe", "smoke"], "train_dir is missing"),
+        (["benchmark", "--recipe", "smoke", "data.root={tmp}/none"], "{tmp}/none/training"),
+        (["benchmark", "--recipe", "smoke", "epoks=3"], "did you mean train.epochs"),
+        (["benchmark", "--recipe", "smoke", "train.epoks=3"], "train.epoks: unknown key"),
+        (["benchmark", "--recipe", "smoke", "--config", "x.yaml"], "give one of them"),
         (["report", "{tmp}"], "holds no result.json"),
         (["simulate", "{tmp}/s", "--size", "large"], "--size"),
         (["simulate", "{tmp}/s", "--size", "8x8"], "at least 32x32 pixels, found 8x8"),
@@ -143,6 +149,19 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(
     assert message.format(**folders) in err
     assert "Traceback" not in out + err
     assert list(tmp_path.iterdir()) == []  # nothing half-written
+
+
+def test_the_benchmark_by_recipe(cli: Cli, data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    wanted = ("--recipe", "smoke", "-o", run, f"data.root={data}", "epochs=1", "seed=7")
+    code, out, _ = cli("benchmark", *wanted, "--device", "cpu")
+    assert code == 0
+    assert f"Result: {run / 'result.json'}" in out
+    config = json.loads((run / "result.json").read_text())["config"]
+    assert (config["recipe"], config["train"]["epochs"], config["train"]["seed"]) == ("smoke", 1, 7)
+    code, out, _ = cli("benchmark", "--help")
+    assert "--recipe reference data.root=DIR" in out
+    assert "--set sim-tiny" in out
 
 
 def test_training_goes_on_without_a_broken_scene(cli: Cli, data: Path, tmp_path: Path) -> None:

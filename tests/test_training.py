@@ -374,10 +374,20 @@ with joined(device) as ranks:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part_patches", [100, 4], ids=["whole", "in parts"])
-def test_two_processes_train_as_one_does(store: Store, tmp_path: Path, part_patches: int) -> None:
+@pytest.mark.parametrize(
+    ("part_patches", "options"),
+    [
+        (100, {}),
+        (4, {}),
+        (100, {"residence": "streamed", "shard_patches": 3, "window_shards": 2}),
+    ],
+    ids=["whole", "in parts", "streamed"],
+)
+def test_two_processes_train_as_one_does(
+    store: Store, tmp_path: Path, part_patches: int, options: dict[str, object]
+) -> None:
     # 20 training patches in batches of 19 leave 1 for the last: the second process has none.
-    config = CONFIG.model_copy(update={"batch_size": 19, "epochs": 2})
+    config = CONFIG.model_copy(update={"batch_size": 19, "epochs": 2, **options})
     script, out = tmp_path / "ranked.py", tmp_path / "out.pt"
     script.write_text(RANKED)
     folder = Path(store.inputs_NHWC.filename).parent  # type: ignore[attr-defined]

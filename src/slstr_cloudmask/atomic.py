@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from slstr_cloudmask.errors import CloudMaskError, OutputExistsError, WriteError
 
@@ -109,6 +110,33 @@ def write_bytes(path: Path, content: bytes | memoryview, *, overwrite: bool = Fa
     """Write a file that was made in memory, whole or not at all; errors as `replacing`."""
     with replacing(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(content)
+
+
+def claim(file: IO[bytes] | int, refusal: str) -> None:
+    """Refuse a second process, where the system has locks; the claim ends when the file is closed.
+
+    Parameters
+    ----------
+    file
+        An open file, or the descriptor of an open folder.
+    refusal
+        What to say to the second process.
+
+    Raises
+    ------
+    OutputExistsError
+        Another process has claimed it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OutputExistsError(refusal) from error
+    except OSError:
+        return  # a file system without locks
 
 
 def _move(temporary: Path, path: Path, may_hold: Collection[str]) -> None:

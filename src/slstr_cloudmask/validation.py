@@ -11,7 +11,22 @@ from slstr_cloudmask.errors import ConfigError
 
 Config = TypeVar("Config", bound=BaseModel)
 
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]  # as typed, ``~`` for one's home
+
+def expanded(path: Path) -> Path:
+    """Return a path as typed, with ``~`` for one's home.
+
+    Raises
+    ------
+    ValueError
+        It names the home of somebody who is not there.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+UserPath = Annotated[Path, AfterValidator(expanded)]
 
 
 def validated(model: type[Config], content: Mapping[str, Any], where: str) -> Config:

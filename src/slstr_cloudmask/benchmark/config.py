@@ -20,7 +20,7 @@ from slstr_cloudmask.benchmark.settings import with_settings
 from slstr_cloudmask.errors import ConfigError, MissingFileError
 from slstr_cloudmask.training.loop import TrainConfig
 from slstr_cloudmask.training.run import DataConfig
-from slstr_cloudmask.validation import UserPath, validated
+from slstr_cloudmask.validation import UserPath, expanded, validated
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 # Folders of training and of test scenes: as published since 2026, and before.
@@ -219,7 +219,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, ValueError) as error:  # the second: not text, or a date that is none
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no keys: expected those of a recipe, train and data say.")
@@ -240,12 +242,15 @@ def _parts(data: Any) -> dict[str, Path]:
     """Return the folders of scenes that the section ``data`` implies."""
     named = dict(data) if isinstance(data, Mapping | BaseModel) else {}
     found = {}
-    if root := named.get("root"):
-        folder = Path(root).expanduser()
-        # A set that is not there yet is looked for under its present names.
-        there = [names for names in PARTS if any((folder / name).is_dir() for name in names)]
-        training, testing = [*there, *PARTS][0]
+    # What is no path is left for the validation of the section itself.
+    paths = {key: Path(value) for key, value in named.items() if isinstance(value, str | Path)}
+    if "root" in paths:
+        folder = expanded(paths["root"])
+        # A set that is not there yet is looked for under its present names, the first.
+        training, testing = max(
+            PARTS, key=lambda names: sum((folder / name).is_dir() for name in names)
+        )
         found = {"train_dir": folder / training, "inference_dir": folder / testing}
-    if store := named.get("store"):
-        found["train_dir"] = Path(store)
+    if "store" in paths:
+        found["train_dir"] = paths["store"]
     return found

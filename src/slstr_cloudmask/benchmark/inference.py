@@ -284,7 +284,8 @@ def mask_writer(folder: Path, mask_format: MaskFormat, *, overwrite: bool) -> Ma
             return
         content = io.BytesIO()
         with h5py.File(content, "w") as file:
-            file["mask"] = masked.probability[np.newaxis, :, :, np.newaxis].astype(np.float32)
+            probability = masked.probability.astype(np.float32, copy=False)
+            file["mask"] = probability[np.newaxis, :, :, np.newaxis]
         write_bytes(path, content.getbuffer(), overwrite=overwrite)
 
     return write

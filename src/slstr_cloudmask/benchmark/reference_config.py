@@ -233,7 +233,7 @@ class _File:
         if name in self.flat:
             self.used.add(name)
             return str(self.flat[name])
-        what = f"the environment variable {name[3:]}" if name.startswith("os.") else f"a key {name}"
+        what = f"environment variable {name[3:]}" if name.startswith("os.") else f"key {name}"
         raise ConfigError(
             f"{self.where}: {key} is {self.flat[key]!r}, and there is no {what}: "
             "write the value itself."

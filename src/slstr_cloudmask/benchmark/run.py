@@ -45,6 +45,7 @@ from slstr_cloudmask.training.run import (
     MODEL_NAME,
     STORE_NAME,
     check_sizes,
+    check_store,
     model_config,
     prepare_store,
 )
@@ -192,7 +193,8 @@ def _training_material(config: BenchmarkConfig) -> list[Path]:
     """Return the scenes to train on, or the one store that they were packed into."""
     if config.data.store is None:
         return find_scenes(config.train_dir, listed=config.data.file_order == "listed")
-    open_store(config.data.store)  # says what is wrong before anything is written
+    # Before anything is written.
+    check_store(open_store(config.data.store).manifest, config.data.store, config.data)
     return [config.data.store]
 
 

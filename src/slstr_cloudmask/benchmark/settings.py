@@ -84,7 +84,7 @@ def _apply(model: type[BaseModel], content: dict[str, Any], setting: str) -> Non
             raise ConfigError(f"{setting!r}: {section} is no section.")
     try:
         content[name] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # the second: a date that is none
         raise ConfigError(f"{setting!r}: the value is not YAML.") from error
 
 

@@ -17,6 +17,7 @@ from rich.markup import escape
 from slstr_cloudmask import __version__
 from slstr_cloudmask.cli.benchmark import benchmark, report
 from slstr_cloudmask.cli.compare import compare
+from slstr_cloudmask.cli.data import data
 from slstr_cloudmask.cli.demo import demo
 from slstr_cloudmask.cli.export import export
 from slstr_cloudmask.cli.gallery import gallery
@@ -61,6 +62,7 @@ for command in (
 ):
     app.command()(command)
 app.command(hidden=True)(trial)  # what launchers start
+app.add_typer(data, name="data")
 
 
 def _print_version(wanted: bool) -> None:

@@ -20,7 +20,13 @@ def train(
     ] = Path("runs/train"),
     epochs: Annotated[int, typer.Option(help="At most this many.")] = 200,
     batch_size: Annotated[int, typer.Option(help="Patches a step, over all processes.")] = 32,
-    learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
+    optimiser: Annotated[
+        str, typer.Option(help="adam, or muon, which takes fewer epochs with one_cycle.")
+    ] = "adam",
+    learning_rate: Annotated[float, typer.Option(help="The highest of the schedule.")] = 1e-3,
+    schedule: Annotated[
+        str, typer.Option(help="constant, or one_cycle: up, and down to zero at the last epoch.")
+    ] = "constant",
     train_split: Annotated[float, typer.Option(help="Share of the scenes to train on.")] = 0.8,
     patience: Annotated[
         int, typer.Option(help="Stop after so many epochs without a lower loss; 0 never stops.")
@@ -67,7 +73,9 @@ def train(
         {
             "epochs": epochs,
             "batch_size": batch_size,
+            "optimiser": optimiser,
             "learning_rate": learning_rate,
+            "schedule": schedule,
             "train_split": train_split,
             "patience": patience or None,
             "seed": seed,

@@ -108,7 +108,7 @@ def score_scene(
         raise InputError(
             f"Mask and scene {name} do not fit: {cloud.shape} and {labelled.shape} pixels."
         )
-    answered = np.isin(cloud, (0, 1))
+    answered = cloud <= 1
     return SceneScore(
         scene=name,
         part=part,

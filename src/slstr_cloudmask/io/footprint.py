@@ -62,6 +62,13 @@ def footprint(
     return _geojson(shapely, shapely.union_all(pieces)), _bbox(pieces, whole_turn=around_pole)
 
 
+def outline_pixels(known: BoolArray) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Rows and columns of a closed ring of about forty pixels around the known ones, any at all."""
+    rows, columns = _ring(known)
+    kept = _thinned(rows, columns)
+    return rows[kept], columns[kept]
+
+
 def _ring(known: BoolArray) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Rows and columns of the outline's pixels, each next to the last, closed."""
     filled = np.flatnonzero(known.any(axis=1))

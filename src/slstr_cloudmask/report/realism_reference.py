@@ -7,10 +7,10 @@ this brings. Typical values of classes are those that AVHRR, MODIS and SLSTR sce
 literature was not checked again for them. Where nothing is known ``real`` is None.
 """
 
-import csv
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+
+from slstr_cloudmask.simulate.published_scenes import published_scenes
 
 NOT_KNOWN = "not known"
 
@@ -131,8 +131,6 @@ def real_shares() -> dict[str, float]:
     dict
         Shares by start time, written as scenes have it: ``2019-10-01T11:32:21Z``.
     """
-    path = resources.files("slstr_cloudmask.simulate") / "data" / "test_scenes.csv"
-    lines = [line for line in path.read_text("utf-8").splitlines() if not line.startswith("#")]
     return {
-        row["start"].replace("+00:00", "Z"): float(row["flagged"]) for row in csv.DictReader(lines)
+        f"{scene.overpass.start:%Y-%m-%dT%H:%M:%SZ}": scene.flagged for scene in published_scenes()
     }

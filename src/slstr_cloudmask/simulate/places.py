@@ -6,12 +6,10 @@
 All are frames that Sentinel-3A could have taken: of its orbit, at its local time.
 """
 
-import csv
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from importlib import resources
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +29,7 @@ from slstr_cloudmask.simulate.orbit import (
     overpass_at,
     position_deg,
 )
+from slstr_cloudmask.simulate.published_scenes import published_scenes
 from slstr_cloudmask.simulate.sun import seconds_since_2000, solar_angles
 
 LIKE = ("test-set", "global", "polar", "tropics", "night", "hard")
@@ -159,18 +158,7 @@ def _orbits_of(day: date | None) -> tuple[int, int]:
 @functools.cache
 def benchmark_scenes() -> tuple[Overpass, ...]:
     """List the benchmark's 100 test scenes, day and night in turn."""
-    path = resources.files("slstr_cloudmask.simulate") / "data" / "test_scenes.csv"
-    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
-    scenes = [
-        Overpass(
-            start=datetime.fromisoformat(row["start"]),
-            cycle=int(row["cycle"]),
-            relative_orbit=int(row["relative_orbit"]),
-            frame=int(row["frame"]),
-            reflective=row["folder"] == "day",
-        )
-        for row in csv.DictReader(lines)
-    ]
+    scenes = [scene.overpass for scene in published_scenes()]
     day = iter([scene for scene in scenes if scene.reflective])
     night = iter([scene for scene in scenes if not scene.reflective])
     return tuple(next(day if _is_day(index) else night) for index in range(len(scenes)))

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from slstr_cloudmask.atomic import claim
 from slstr_cloudmask.benchmark.result_file import RESULT_NAME, read_result
-from slstr_cloudmask.errors import OutputExistsError
-from slstr_cloudmask.locks import take_lock
 from slstr_cloudmask.sweep.plan import SweepPlan
 from slstr_cloudmask.sweep.stores import Stores
 from slstr_cloudmask.sweep.study import Study
@@ -46,10 +45,7 @@ def locked(sweep: Path) -> Iterator[None]:
         Another process has it.
     """
     with (sweep / LOCK_NAME).open("a+b") as file:
-        if not take_lock(file):
-            raise OutputExistsError(
-                f"Another process runs the sweep in {sweep}: see cloudmask status {sweep}."
-            )
+        claim(file, f"Another process runs the sweep in {sweep}: see cloudmask status {sweep}.")
         yield
 
 

@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from slstr_cloudmask.atomic import claim
 from slstr_cloudmask.errors import OutputExistsError, WriteError
-from slstr_cloudmask.locks import take_lock
 from slstr_cloudmask.training.store import INPUTS_NAME, LABELS_NAME, PackedScene
 
 JOURNAL_NAME = "journal.jsonl"
@@ -72,8 +72,7 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             # In this order: `add` writes them so, and the journal's lock covers all.
             self._journal = self._opened(JOURNAL_NAME)
-            if not take_lock(self._journal):
-                raise OutputExistsError(f"Another process is packing into {folder}: wait for it.")
+            claim(self._journal, f"Another process is packing into {folder}: wait for it.")
             self._opened(INPUTS_NAME)
             self._opened(LABELS_NAME)
             self._go_on(identity)

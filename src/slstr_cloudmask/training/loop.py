@@ -12,7 +12,8 @@ Shape legend: N patches, C channels, H rows, W columns.
 
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -34,13 +35,18 @@ from slstr_cloudmask.training.batches import (
     draw,
     in_turn,
     patch_indices,
-    shuffled,
     whole_batches,
 )
-from slstr_cloudmask.training.buffered import shuffled_files, through_buffer
 from slstr_cloudmask.training.checkpoint import load_checkpoint, save_checkpoint
 from slstr_cloudmask.training.distribution import Ranks
-from slstr_cloudmask.training.residence import Indices, Patches, Residence, place
+from slstr_cloudmask.training.optimiser import (
+    OptimiserName,
+    Schedule,
+    ScheduleName,
+    make_optimiser,
+)
+from slstr_cloudmask.training.ordering import Indices, Ordering, OrderName, shuffled_files
+from slstr_cloudmask.training.residence import Patches, Residence, place
 from slstr_cloudmask.training.split import SplitRule
 from slstr_cloudmask.training.state import TrainState
 from slstr_cloudmask.training.step import Step
@@ -49,12 +55,13 @@ from slstr_cloudmask.training.tally import Outcome, Tally
 
 logger = logging.getLogger(__name__)
 
-ADAM_EPSILON = 1e-7  # the default of the reference's framework, Keras
 # Patches of an epoch from which on it is worth a minute of the compiler's at the start: on two
 # cores it saves an eighth to a quarter of two minutes, in every epoch (docs/log.md).
 WORTH_COMPILING = 2000
-# What may change when a run goes on: how long it is, and what changes rounding or speed alone.
-NOT_IDENTITY = {"epochs", "patience", "keep", "residence"}
+# What may change when a run goes on: when it ends, and what changes rounding or speed alone.
+# The order may not, but ``auto`` must be looked at more closely: `Ordering.resumed` does.
+ORDER_FIELDS = {"order", "shard_patches", "window_shards"}
+NOT_IDENTITY = {"epochs", "patience", "keep", "residence"} | ORDER_FIELDS
 
 
 class TrainConfig(BaseModel):
@@ -66,8 +73,14 @@ class TrainConfig(BaseModel):
         At most this many.
     batch_size
         Patches of a global batch, over all processes.
+    optimiser
+        ``adam``, as the reference, or ``muon``: see ``training.optimiser``.
     learning_rate
-        Of Adam.
+        The highest of the schedule.
+    schedule
+        ``constant``, as the reference, or ``one_cycle``: up, and down to zero at the last epoch.
+    warm_up
+        Share of the steps of ``one_cycle`` in which the rate goes up.
     train_split
         Share of the scenes that are trained on; the others validate.
     split
@@ -79,8 +92,12 @@ class TrainConfig(BaseModel):
     seed
         Of split, weights and order.
     order
-        ``global``: every epoch is one permutation of all patches; ``buffer``: as the reference,
-        files in one order for all epochs, their patches through a buffer of a batch's size.
+        ``global``: every epoch is one permutation of all patches; ``stream``: shards of the store
+        are read one after the other, and patches are drawn from a window of them; ``auto`` streams
+        where patches are streamed; ``buffer``: as the reference, files in one order for all
+        epochs, their patches through a buffer of a batch's size.
+    shard_patches, window_shards
+        Patches of a shard, and shards of a window. 200 patches of 256x256 are 250 MB.
     drop_remainder
         Leave out what does not fill a last batch, in training and validation, as the reference.
     widths
@@ -93,21 +110,27 @@ class TrainConfig(BaseModel):
     compile
         Compile network and loss; ``auto`` does where an epoch is long enough to be worth it.
     residence
-        Where the packed patches live: on the ``device``, ``pinned`` in the host's memory, or
-        ``mapped`` from the disk; ``auto`` takes the first that has room.
+        Where the packed patches live: on the ``device``, ``pinned`` in the host's memory,
+        ``mapped`` from the disk, or ``streamed``, read as they are used; ``auto`` takes the first
+        that has room.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: int = Field(default=200, ge=1)
     batch_size: int = Field(default=32, ge=1)
+    optimiser: OptimiserName = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
+    schedule: ScheduleName = "constant"
+    warm_up: float = Field(default=0.1, ge=0, lt=1)
     train_split: float = Field(default=0.8, gt=0, lt=1)
     split: SplitRule = "seeded"
     patience: int | None = Field(default=25, ge=1)
     keep: Literal["best", "last"] = "best"
     seed: int = Field(default=1234, ge=0)
-    order: Literal["global", "buffer"] = "global"
+    order: OrderName = "auto"
+    shard_patches: int = Field(default=200, ge=1)
+    window_shards: int = Field(default=10, ge=1)
     drop_remainder: bool = False
     widths: Widths = REFERENCE_WIDTHS
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -118,6 +141,23 @@ class TrainConfig(BaseModel):
     def compiled(self, patches: int) -> bool:
         """Whether to compile for epochs of so many patches."""
         return patches >= WORTH_COMPILING if self.compile == "auto" else self.compile
+
+    def steps(self, patches: int) -> int:
+        """Return how many batches an epoch of so many patches has."""
+        return patches // self.batch_size if self.drop_remainder else -(-patches // self.batch_size)
+
+    def ordering(self, *, streaming: bool) -> Ordering:
+        """Return how epochs are ordered; ``auto`` by whether patches are read as they are used."""
+        if self.order == "buffer":
+            return Ordering("buffer", 1, self.batch_size)
+        name = ("stream" if streaming else "global") if self.order == "auto" else self.order
+        return Ordering(name, self.shard_patches, self.window_shards)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must share with the run that goes on from it."""
+        may_change = NOT_IDENTITY if self.schedule == "constant" else NOT_IDENTITY - {"epochs"}
+        return self.model_dump(mode="json", exclude=may_change)
 
 
 @dataclass(frozen=True)
@@ -190,10 +230,16 @@ def train(
     # -- set up -------------------------------------------------------------------------------
     patches = place(store, device, config.residence, sharing=ranks.local_world_size)
     setting = _Setting(config, store, patches, device, precision, ranks)
+    streaming = torch.tensor(int(patches.residence == "streamed"), device=device)
+    ordering = config.ordering(streaming=bool(ranks.sum(streaming)))  # of one, of all
     train_indices, validation_indices = setting.split()
     network = _fresh_network(config, len(store.manifest.normaliser.channels)).to(device)
-    optimiser = torch.optim.Adam(
-        network.parameters(), config.learning_rate, eps=ADAM_EPSILON, fused=True
+    optimiser = make_optimiser(config.optimiser, network, config.learning_rate)
+    schedule = Schedule(
+        optimiser,
+        config.schedule,
+        steps=config.epochs * config.steps(len(train_indices)),
+        warm_up=config.warm_up,
     )
     step = Step(
         network,
@@ -210,6 +256,7 @@ def train(
         network.load_state_dict(saved["weights"])
         optimiser.load_state_dict(saved["optimiser"])
         state, best_weights = TrainState(**saved["state"]), saved["best_weights"]
+        ordering = ordering.resumed(saved["ordering"], config.order)
         logger.info("Going on after epoch %d from %s", state.epoch, checkpoint)
 
     resumed_after = state.epoch
@@ -218,11 +265,11 @@ def train(
     while not state.stopped(config.epochs, config.patience):
         state.epoch += 1
         listen(Event("epoch_start", {"epoch": state.epoch}))
-        order = setting.order(train_indices, state.epoch, learning=True)
-        trained = _train_epoch(setting, step, order, state.epoch)
+        order = setting.order(ordering, train_indices, state.epoch)
+        trained = _train_epoch(setting, step, schedule, order, state.epoch)
         listen(Event("epoch_stop", {"epoch": state.epoch}))
         listen(Event("evaluation_start", {"epoch": state.epoch, "set": "validation"}))
-        checked = setting.order(validation_indices, state.epoch, learning=False)
+        checked = setting.order(ordering, validation_indices, state.epoch, learning=False)
         validated = _validate(setting, step, checked)
         if state.record(trained, validated, len(order)):
             best_weights = _copy_weights(network)
@@ -235,6 +282,7 @@ def train(
                 "optimiser": optimiser.state_dict(),
                 "state": asdict(state),
                 "best_weights": best_weights,
+                "ordering": ordering.record,
             }
             save_checkpoint(checkpoint, setting.identity, content)
         if ranks.is_first:
@@ -262,7 +310,7 @@ class _Setting:
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must share with the run that goes on from it."""
         return {
-            "config": self.config.model_dump(mode="json", exclude=NOT_IDENTITY),
+            "config": self.config.identity,
             "store": self.store.manifest.model_dump(mode="json", exclude={"scenes", "skipped"}),
         }
 
@@ -288,17 +336,20 @@ class _Setting:
             )
         return train_indices, validation_indices
 
-    def order(self, indices: Indices, epoch: int, *, learning: bool) -> Order:
+    def order(
+        self, ordering: Ordering, indices: Indices, epoch: int, *, learning: bool = True
+    ) -> Order:
         """Return the order of an epoch of training or of validation."""
         config = self.config
-        augment = config.augment if learning else "none"
-        if config.order == "buffer":
-            order = through_buffer(indices, config.batch_size, config.seed, epoch, augment)
+        if learning:
+            order = ordering.epoch(indices, config.seed, epoch, config.augment)
+        elif config.order == "buffer":
+            order = ordering.epoch(indices, config.seed, epoch)
         else:
-            order = shuffled(indices, config.seed, epoch, augment) if learning else in_turn(indices)
+            order = in_turn(indices)
         return whole_batches(order, config.batch_size) if config.drop_remainder else order
 
-    def batches(self, order: Order) -> Iterator[Batch]:
+    def batches(self, order: Order) -> Generator[Batch, None, None]:
         return draw(
             self.patches,
             order,
@@ -308,21 +359,26 @@ class _Setting:
         )
 
 
-def _train_epoch(setting: _Setting, step: Step, order: Order, epoch: int) -> Outcome:
+def _train_epoch(
+    setting: _Setting, step: Step, schedule: Schedule, order: Order, epoch: int
+) -> Outcome:
     ranks, tally = setting.ranks, Tally(setting.device)
-    batches: Iterable[Batch] = setting.batches(order)
-    if ranks.is_first:
-        steps = math.ceil(len(order) / setting.config.batch_size)
-        batches = track(batches, f"epoch {epoch}", steps)
-    for batch in batches:
-        tally.add(*step.train(batch), batch)
+    steps = math.ceil(len(order) / setting.config.batch_size)
+    with closing(setting.batches(order)) as drawn:
+        batches: Iterable[Batch] = drawn
+        if ranks.is_first:
+            batches = track(drawn, f"epoch {epoch}", steps)
+        for number, batch in enumerate(batches, (epoch - 1) * steps):
+            schedule.set(number)
+            tally.add(*step.train(batch), batch)
     return tally.outcome(ranks)
 
 
 def _validate(setting: _Setting, step: Step, order: Order) -> Outcome:
     tally = Tally(setting.device)
-    for batch in setting.batches(order):
-        tally.add(*step.evaluate(batch), batch)
+    with closing(setting.batches(order)) as batches:
+        for batch in batches:
+            tally.add(*step.evaluate(batch), batch)
     return tally.outcome(setting.ranks)
 
 

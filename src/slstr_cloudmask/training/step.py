@@ -24,10 +24,16 @@ from torch.nn.parallel import DistributedDataParallel
 
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.network.compiled import COMPILER_FAILURES, first_line
-from slstr_cloudmask.network.device import Precision, autocast
-from slstr_cloudmask.network.unet import UNet
-from slstr_cloudmask.training.batches import Batch, padded_channels
+from slstr_cloudmask.network.device import (
+    Precision,
+    autocast,
+    forget_failure,
+    is_out_of_memory,
+)
+from slstr_cloudmask.network.unet import UNet, padded_channels
+from slstr_cloudmask.training.batches import Batch
 from slstr_cloudmask.training.distribution import Ranks
+from slstr_cloudmask.training.optimiser import Optimiser
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +123,7 @@ class Step:
     def __init__(
         self,
         network: UNet,
-        optimiser: torch.optim.Optimizer,
+        optimiser: Optimiser,
         *,
         precision: Precision,
         patch_size: int,
@@ -190,7 +196,7 @@ class Step:
 
     def _mend(self, error: Exception) -> None:
         """Change what can be changed after a failure, or raise."""
-        if _out_of_memory(error):
+        if is_out_of_memory(error):
             self._halve(error)
         elif self.objective.compiled_size is not None:
             self.objective.compiled_size = None
@@ -214,18 +220,9 @@ class Step:
             self._batch_size,
             self.part_patches,
         )
-        # What the failed attempt held goes with its frames.
-        error.__traceback__ = None
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        forget_failure(error)
 
 
 def _joined(outcomes: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     losses, logits = zip(*outcomes, strict=True)
     return torch.stack(losses).sum(), torch.cat(logits)
-
-
-def _out_of_memory(error: Exception) -> bool:
-    # Of a GPU; of the host, which has no class of its own (c10/core/impl/alloc_cpu.cpp).
-    words = ("can't allocate memory", "not enough memory")
-    return isinstance(error, torch.OutOfMemoryError) or any(w in str(error) for w in words)
