@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from slstr_cloudmask.benchmark.event_log import EVENTS_NAME, EventLog
+from slstr_cloudmask.cli.app import app
 from slstr_cloudmask.errors import (
     BrokenFileError,
     ConfigError,
@@ -34,9 +36,9 @@ from slstr_cloudmask.sweep.results import ranked_points, write_csv
 from slstr_cloudmask.sweep.run import MAX_ATTEMPTS, prepare_script
 from slstr_cloudmask.sweep.space import parse_space, split_settings
 from slstr_cloudmask.sweep.standing import standings, status
-from slstr_cloudmask.sweep.study import Study, hidden, own_storage
+from slstr_cloudmask.sweep.study import Study, hidden, own_storage, storage_url
 from slstr_cloudmask.sweep.trial import Job, Outcome, read_job, write_record
-from tests.sweeps import AtOnce, by_rate, finish, plan_of, run, train_for
+from tests.sweeps import DATA, AtOnce, by_rate, finish, plan_of, run, train_for
 
 pytest.importorskip("optuna")
 
@@ -408,6 +410,17 @@ def test_a_password_is_not_shown() -> None:
     assert hidden("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
 
 
+def test_a_sweep_stays_with_its_storage(tmp_path: Path) -> None:
+    url = "postgresql://me:secret@host/db"
+    shared, alone = plan_of("epochs=1,2", storage=hidden(url)), plan_of("epochs=1,2")
+    assert storage_url(shared, url, tmp_path) == url
+    assert storage_url(alone, None, tmp_path) == own_storage(tmp_path)
+    with pytest.raises(ConfigError, match=r"say --storage postgresql://me:\*\*\*@host/db"):
+        storage_url(shared, None, tmp_path)
+    with pytest.raises(ConfigError, match="leave --storage out"):
+        storage_url(alone, url, tmp_path)
+
+
 # -- machines ----------------------------------------------------------------------------------
 
 
@@ -549,3 +562,40 @@ def test_a_plan_says_all(tmp_path: Path) -> None:
     assert content["space"] == ["batch_size=1,2"]
     assert content["base"]["train"]["epochs"] == 2
     assert plan.recipe == "smoke"
+
+
+# -- the commands --------------------------------------------------------------------------------
+
+
+def test_a_sweep_of_nothing_is_said(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(app, ["sweep", "-o", str(tmp_path)])
+    assert isinstance(answer.exception, InputError)
+    assert "Say what is tried" in str(answer.exception)
+
+
+def test_a_script_is_shown_and_more_trials_are_taken_later(tmp_path: Path) -> None:
+    sweep = tmp_path / "s"
+    begin = ["sweep", "-r", "smoke", "-o", str(sweep), *DATA, "batch_size=1..4", "--trials", "2"]
+    shown = CliRunner().invoke(app, [*begin, "--launcher", "lsf"])
+    assert shown.exit_code == 0, shown.output
+    assert "[1-2]" in shown.stdout
+    assert f"bsub < {sweep / 'trials.lsf'}" in shown.stderr
+    more = CliRunner().invoke(
+        app, ["sweep", "-o", str(sweep), "--trials", "9", "--launcher", "slurm", "--print"]
+    )
+    assert "#SBATCH --array=1-4" in more.stdout.splitlines()
+
+
+def test_status_shows_the_reason_of_a_failure(tmp_path: Path) -> None:
+    def fate(folder: Path) -> bool:
+        if folder.name == "trial-0001":
+            write_record(folder, Outcome("failed", "Scene [x] cannot be read."))
+            return False
+        return by_rate(folder)
+
+    run(tmp_path, plan_of("learning_rate=1e-3,1e-2"), AtOnce(fate))
+    said = CliRunner().invoke(app, ["status", str(tmp_path)]).stdout
+    assert "2 runs: 1 done, 1 failed" in said
+    assert "trial-0001 failed: Scene [x] cannot be read." in said
+    document = json.loads(CliRunner().invoke(app, ["status", str(tmp_path), "--json"]).stdout)
+    assert [one["state"] for one in document["trials"]] == ["failed", "done"]

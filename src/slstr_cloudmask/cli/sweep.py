@@ -89,12 +89,15 @@ def sweep(
     """
     from slstr_cloudmask.errors import InputError
     from slstr_cloudmask.sweep.plan import make_plan
-    from slstr_cloudmask.sweep.plan_file import is_sweep, settle_plan
+    from slstr_cloudmask.sweep.plan_file import is_sweep, read_plan, settle_plan
     from slstr_cloudmask.sweep.profile import Profile, load_profile
+    from slstr_cloudmask.sweep.study import hidden
     from slstr_cloudmask.validation import validated
 
     asked = None
-    if recipe is not None:
+    if recipe is None and trials is not None and not settings:
+        asked = read_plan(output).model_copy(update={"trials": trials})
+    elif recipe is not None:
         asked = make_plan(
             recipe,
             settings or [],
@@ -104,6 +107,7 @@ def sweep(
             direction=direction,
             prune=prune,
             study=study,
+            storage=hidden(storage) if storage else None,
         )
     elif settings or not is_sweep(output):
         raise InputError(
@@ -129,9 +133,9 @@ def _run(
 ) -> None:
     from slstr_cloudmask.cli.sweep_tables import print_sweep
     from slstr_cloudmask.sweep.run import make_launcher, prepare_script, run_sweep
-    from slstr_cloudmask.sweep.study import hidden, own_storage
+    from slstr_cloudmask.sweep.study import hidden, storage_url
 
-    where = storage or own_storage(folder)
+    where = storage_url(plan, storage, folder)
     if print_script or machine.launcher == "lsf":
         text, command = prepare_script(folder, plan, machine, where, retry_failed=retry_failed)
         typer.echo(text, nl=False)

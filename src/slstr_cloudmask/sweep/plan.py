@@ -49,8 +49,9 @@ class SweepPlan(BaseModel):
         What makes a run good.
     prune
         Whether runs that are worse than most at the same epoch are stopped.
-    study
-        Name in the storage.
+    study, storage
+        Name of the study, and the URL of its database without the password; ``None`` for a file in
+        the sweep's folder.
     base
         The configuration that the points change, whole.
     """
@@ -67,6 +68,7 @@ class SweepPlan(BaseModel):
     direction: str | None = None
     prune: bool = False
     study: str = "sweep"
+    storage: str | None = None
     base: dict[str, Any]
 
     @cached_property
@@ -82,7 +84,9 @@ class SweepPlan(BaseModel):
     @property
     def points(self) -> int:
         """Number of points that are tried."""
-        return self.parsed_space.points if self.trials is None else self.trials
+        if not self.parsed_space.is_grid:
+            return self.trials or 0
+        return min(self.trials or self.parsed_space.points, self.parsed_space.points)
 
     @property
     def runs(self) -> int:
@@ -144,6 +148,7 @@ def make_plan(
     direction: str | None = None,
     prune: bool | None = None,
     study: str = "sweep",
+    storage: str | None = None,
 ) -> SweepPlan:
     """Plan a sweep, and try every value on the configuration before anything runs.
 
@@ -153,7 +158,7 @@ def make_plan(
         Name of a recipe, or the path of a configuration file.
     settings
         ``key=value``, fixed or a space (see ``space``).
-    trials, seed, objective, direction, study
+    trials, seed, objective, direction, study, storage
         See `SweepPlan`.
     prune
         By default a search prunes and a grid does not.
@@ -168,8 +173,6 @@ def make_plan(
     space = parse_space(varied)
     if not space.is_grid and trials is None:
         raise ConfigError("A search between numbers has no end of its own: say --trials 20, say.")
-    if space.is_grid and trials is not None:
-        trials = min(trials, space.points)
     keys = {dimension.key: full_key(dimension.key) for dimension in space.dimensions}
     _check_keys(keys, space)
     base = load_recipe(recipe, fixed, output=NOWHERE).model_dump(mode="json")
@@ -183,6 +186,7 @@ def make_plan(
         direction=direction,
         prune=not space.is_grid if prune is None else prune,
         study=study,
+        storage=storage,
         base=_absolute(base),
     )
     _ = plan.goal

@@ -58,7 +58,7 @@ class Study:
     def __init__(self, plan: SweepPlan, url: str, folder: Path) -> None:
         self._optuna = require("optuna", extra=EXTRA)
         self._optuna.logging.set_verbosity(self._optuna.logging.WARNING)
-        self._plan, self._url, self._folder = plan, url, folder
+        self._plan, self._url, self._folder = plan, url, folder.absolute()
         self._distributions = distributions(plan.parsed_space)
         self._study = self._patiently(self._opened)
 
@@ -88,11 +88,6 @@ class Study:
     def tell(self, number: int, ending: Ending, value: float | None = None) -> None:
         """Note how a trial ended; to say it again changes nothing."""
         self._patiently(lambda: self._told(number, ending, value))
-
-    def counts(self) -> tuple[int, int]:
-        """Return how many trials were given out, here and elsewhere, and how many have ended."""
-        trials = self._patiently(self._given_out)
-        return len(trials), sum(trial.state.is_finished() for trial in trials)
 
     # -- what is done once the storage answers ---------------------------------------------------
 
@@ -236,6 +231,20 @@ def hidden(url: str) -> str:
             f"The storage is no URL of SQLAlchemy: {error}. Expected sqlite:///FILE or "
             "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, say."
         ) from error
+
+
+def storage_url(plan: SweepPlan, said: str | None, folder: Path) -> str:
+    """Return the URL of a sweep's study: the one that is said, or the file in its folder.
+
+    Raises
+    ------
+    ConfigError
+        The sweep began with another one.
+    """
+    if plan.storage != (None if said is None else hidden(said)):
+        where = f"say --storage {plan.storage}" if plan.storage else "leave --storage out"
+        raise ConfigError(f"The sweep in {folder} began with another storage: {where}.")
+    return own_storage(folder) if said is None else said
 
 
 def own_storage(folder: Path) -> str:
