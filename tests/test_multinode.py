@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 # Addresses for documentation (RFC 5737): they mean nothing outside the namespaces.
 ADDRESSES = ("192.0.2.1", "192.0.2.2")
 PORT = 29517
+CARD = "cloudmask"
 PATIENCE_S = 500
 
 
@@ -31,7 +32,7 @@ def ip(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture
 def nodes() -> Iterator[tuple[str, str]]:
-    """Two namespaces with a pair of virtual cards."""
+    """Two namespaces, each with one of a pair of virtual cards, of the same name in both."""
     if shutil.which("ip") is None:
         pytest.skip("ip (iproute2) is not installed")
     names = tuple(f"cloudmask-{os.getpid()}-{number}" for number in (0, 1))
@@ -46,9 +47,9 @@ def nodes() -> Iterator[tuple[str, str]]:
             pytest.skip(f"virtual network cards are not permitted here: {made.stderr.strip()}")
         for name, card, address in zip(names, cards, ADDRESSES, strict=True):
             for command in (
-                ("link", "set", card, "netns", name),
-                ("-n", name, "address", "add", f"{address}/24", "dev", card),
-                ("-n", name, "link", "set", card, "up"),
+                ("link", "set", card, "netns", name, "name", CARD),
+                ("-n", name, "address", "add", f"{address}/24", "dev", CARD),
+                ("-n", name, "link", "set", CARD, "up"),
                 ("-n", name, "link", "set", "lo", "up"),
             ):
                 assert ip(*command).returncode == 0, command
@@ -72,16 +73,27 @@ def test_two_nodes_train_what_one_process_does(nodes: tuple[str, str], tmp_path:
     cloudmask("pack", str(tmp_path / "one-day"), "-o", str(store), "--patch-size", "16", "--jobs=1")
     cloudmask(*train_command(store, alone))
 
-    meeting = ["--rdzv-backend", "c10d", "--rdzv-id", "test", "--local-addr"]
     launches = []
-    for name, address in zip(nodes, ADDRESSES, strict=True):
+    for number, (name, address) in enumerate(zip(nodes, ADDRESSES, strict=True)):
         torchrun = ["-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
-        endpoint = ["--rdzv-endpoint", f"{ADDRESSES[0]}:{PORT}"]
+        meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"{ADDRESSES[0]}:{PORT}"]
+        # Both have the machine's name, which tells neither that the endpoint is its own.
+        here = ["--local-addr", address, "--rdzv-conf", f"is_host={int(number == 0)}"]
         training = ["-m", "slstr_cloudmask", *train_command(store, together)]
-        command = [*torchrun, *meeting, address, *endpoint, *training]
         launches.append(
             subprocess.Popen(
-                ["ip", "netns", "exec", name, sys.executable, *command],
+                [
+                    "ip",
+                    "netns",
+                    "exec",
+                    name,
+                    sys.executable,
+                    *torchrun,
+                    *meeting,
+                    *here,
+                    *training,
+                ],
+                env=os.environ | {"GLOO_SOCKET_IFNAME": CARD},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

@@ -18,6 +18,7 @@ from tests.sweeps import AtOnce, by_rate, plan_of, run
 
 pytest.importorskip("optuna")
 pytest.importorskip("pg8000")
+pytestmark = pytest.mark.slow
 
 READY_S = 60
 
