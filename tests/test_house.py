@@ -37,6 +37,7 @@ ORDER = [
     "evaluation",
     "training",
     "benchmark",
+    "sweep",
     "report",
     "api",
     "xarray_engine",
