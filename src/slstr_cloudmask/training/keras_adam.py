@@ -31,7 +31,7 @@ class KerasAdam(torch.optim.Adam):
         for group in self.param_groups:
             group["steps"] = 0  # in the state that a checkpoint keeps
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take a step."""
         for group in self.param_groups:
             group["steps"] += 1
