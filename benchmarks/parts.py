@@ -20,6 +20,7 @@ from benchmarks import inference, material, roofline, training
 from benchmarks.accuracy import measure_accuracy
 from benchmarks.ceilings import Ceiling, Ceilings, measure_ceilings
 from benchmarks.layers import network_layers
+from benchmarks.packing import describe_packing, time_packing
 from benchmarks.peer import Twin
 from benchmarks.stages import measure_stages
 from benchmarks.timing import Sample
@@ -193,6 +194,14 @@ def _pipeline(bench: Bench) -> dict[str, Any]:
     }
 
 
+def _packing(bench: Bench) -> dict[str, Any]:
+    plan = bench.plan
+    samples = time_packing(
+        bench.paths, bench.scratch, repeats=plan.few, names=2 if plan.quick else 8
+    )
+    return describe_packing(bench.paths, samples)
+
+
 def _training(bench: Bench) -> dict[str, Any]:
     plan = bench.plan
     if bench.twin is not None:
@@ -260,6 +269,7 @@ PARTS: dict[str, Callable[[Bench], Any]] = {
     "accuracy": _accuracy,
     "folder": _folder,
     "pipeline": _pipeline,
+    "packing": _packing,
     "training": _training,
     "memory": _memory,
     "layers": _layers,

@@ -26,6 +26,7 @@ EMPTY: Record = {
     "accuracy": {"rows": []},
     "folder": {},
     "pipeline": {},
+    "packing": {"share_of_reading_whole_files": {}},
     "training": {},
     "memory": {},
     "ceilings": [],
@@ -72,6 +73,7 @@ def ratio_rows(record: Record) -> list[Row]:
         *_network_rows(record),
         *_folder_rows(record),
         *_pipeline_rows(record),
+        *_packing_rows(record),
         *_training_rows(record),
         *_memory_rows(record),
         *_ceiling_rows(record),
@@ -158,6 +160,20 @@ def _pipeline_rows(record: Record) -> Iterator[Row]:
             ratio,
             "≥ 0.8",
             ratio >= 0.8,
+        )
+
+
+def _packing_rows(record: Record) -> Iterator[Row]:
+    packing = record["packing"]
+    for name, ratio in packing["share_of_reading_whole_files"].items():
+        timed, cache = packing["seconds_a_scene"], name.rsplit(", ", 1)[1]
+        yield Row(
+            f"packing a scene: {name}",
+            seconds(timed[name]),
+            f"reading its file: {seconds(timed[f'read, {cache}'])}",
+            ratio,
+            "≥ 0.5",
+            ratio >= 0.5,
         )
 
 

@@ -27,6 +27,7 @@ from slstr_cloudmask.errors import BrokenFileError, OutputExistsError
 from slstr_cloudmask.events import Event
 from slstr_cloudmask.io.benchmark_hdf import write_scene
 from slstr_cloudmask.network.engine import make_engine
+from slstr_cloudmask.network.keras_writer import keras_arrays
 from slstr_cloudmask.network.unet import UNet
 from slstr_cloudmask.scene import build_scene
 from slstr_cloudmask.simulate.plan import DatasetConfig
@@ -413,7 +414,7 @@ def test_our_own_work_does_not_count_as_others() -> None:
 
 
 def test_weights_go_over_in_keras_axes() -> None:
-    arrays = peer.keras_weights(UNet())
+    arrays = keras_arrays(UNet())
     assert len(arrays) == 30  # 15 layers, kernel and bias
     assert arrays[0].shape == (3, 3, 9, 32)
     assert arrays[16].shape == (3, 3, 256 + 128, 128)  # the first after the bottom

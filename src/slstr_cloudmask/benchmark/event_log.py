@@ -15,9 +15,9 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
+from slstr_cloudmask.atomic import claim
 from slstr_cloudmask.errors import BrokenFileError, OutputExistsError, WriteError
 from slstr_cloudmask.events import Event
-from slstr_cloudmask.locks import take_lock
 
 logger = logging.getLogger(__name__)
 
@@ -98,14 +98,15 @@ class EventLog:
 
     def _opened(self, anew: bool) -> tuple[list[Event], int]:
         """Take the lock; return the events that are there, and the bytes that they take."""
-        locked = take_lock(self._file)
-        events, end = ([], 0) if anew and locked else _parse(self._file, self._path)
-        if not locked:
+        folder = self._path.parent
+        try:
+            claim(self._file, "")
+        except OutputExistsError as error:
             raise OutputExistsError(
-                f"{_writer(events)} is writing to {self._path.parent}: wait for it, or choose "
-                "another --output."
-            )
-        return events, end
+                f"{_writer(folder)} is writing to {folder}: wait for it, or choose another "
+                "--output."
+            ) from error
+        return ([], 0) if anew else _parse(self._file, self._path)
 
     def _write(self) -> None:
         """Write what is pending, after what is whole."""
@@ -161,9 +162,9 @@ def _line(event: Event) -> bytes:
     return json.dumps(content, allow_nan=False).encode() + b"\n"
 
 
-def _writer(events: list[Event]) -> str:
+def _writer(folder: Path) -> str:
     """Return who began the last sitting."""
-    for event in reversed(events):
+    for event in reversed(read_events(folder)):
         if event.name == SITTING_START:
             return f"Process {event.data['pid']} on {event.data['host']}"
     return "Another process"

@@ -25,6 +25,7 @@ from pydantic import BaseModel
 
 from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.benchmark.config import BenchmarkConfig, load_config
+from slstr_cloudmask.benchmark.differences import PLACES, differences, flat
 from slstr_cloudmask.benchmark.event_log import EVENTS_NAME, SITTING_START, EventLog
 from slstr_cloudmask.errors import BrokenFileError, ConfigError, MissingFileError
 from slstr_cloudmask.events import Event
@@ -33,13 +34,10 @@ from slstr_cloudmask.training.loop import NOT_IDENTITY
 CONFIG_NAME, RECORD_NAME = "config.yaml", "run.json"
 FORMAT_VERSION = 1
 
-# What may differ in a later sitting: places, words, and what is scored beside the run. Data that
-# differs is found out by the store and by the records of scenes.
-NOT_MEANING = {
-    *("train_dir", "inference_dir", "output_dir", "model_dir", "masks_dir"),
-    *("recipe", "log_file", "mlperf_logfile", "baselines", "cache_cleared", "submission"),
-    "on_failed_scene",
-}
+# What may differ in a later sitting, beside places: how long is trained, and what is scored and
+# said beside the run. Data that differs is found out by the store and by the records of scenes.
+MAY_CHANGE = PLACES | {f"train.{key}" for key in NOT_IDENTITY}
+MAY_CHANGE |= {"baselines", "cache_cleared", "on_failed_scene"}
 
 
 @contextmanager
@@ -122,32 +120,15 @@ def _check_same(config: BenchmarkConfig, folder: Path) -> None:
     """Refuse to go on with another configuration."""
     if not (folder / CONFIG_NAME).is_file():
         return
-    before, now = (_flat(_meaning(one)) for one in (read_config(folder), config))
-    if differing := sorted(key for key in before | now if before.get(key) != now.get(key)):
+    before, now = (one.model_dump(mode="json") for one in (read_config(folder), config))
+    if differing := differences(before, now, ignoring=MAY_CHANGE):
         key = differing[0]
         raise ConfigError(
             f"The run in {folder} was begun with another configuration: {', '.join(differing)} "
-            f"({key} was {before.get(key)}, and is {now.get(key)}). Go on with it as it was with "
-            f"--resume {folder}, choose another --output, or pass --overwrite to start anew."
+            f"({key} was {flat(before).get(key)}, and is {flat(now).get(key)}). Go on with it as "
+            f"it was with --resume {folder}, choose another --output, or pass --overwrite to start "
+            "anew."
         )
-
-
-def _meaning(config: BenchmarkConfig) -> dict[str, Any]:
-    content = config.model_dump(mode="json", exclude=NOT_MEANING)
-    content["train"] = {k: v for k, v in content["train"].items() if k not in NOT_IDENTITY}
-    content["data"] = {k: v for k, v in content["data"].items() if k not in ("root", "store")}
-    return content
-
-
-def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested keys as dotted ones."""
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _write_config(config: BenchmarkConfig, path: Path) -> None:

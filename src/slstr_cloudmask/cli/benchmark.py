@@ -1,7 +1,7 @@
 """``cloudmask benchmark`` and ``cloudmask report``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -42,6 +42,10 @@ def benchmark(
         typer.Option("--output", "-o", help="Folder of the run. [default: runs/NAME OF RECIPE]"),
     ] = None,
     device: DeviceOption = "auto",
+    repeats: Annotated[
+        int | None,
+        typer.Option(min=1, help="Run it so often, with seeds from the configuration's upwards."),
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(help="Go on with the run in this folder as it was begun; nothing else."),
@@ -63,30 +67,68 @@ def benchmark(
 
         cloudmask benchmark --config cloudMaskConfig.yaml
 
-    The run's folder gets result.json, the MLPerf log, the reference's two log lines, the model, the
-    masks and a page. A run that was stopped goes on with the same command. All keys:
-    docs/benchmark.md.
-    """
-    from slstr_cloudmask.benchmark.run import resume_benchmark, run_benchmark
-    from slstr_cloudmask.cli.tables import print_scores
-    from slstr_cloudmask.report.page import write_page
-    from slstr_cloudmask.training.distribution import launched, launched_device
+    The run's folder gets result.json, the MLPerf log, the reference's two log lines, timers,
+    samples of energy and memory, the model, the masks and a page. A run that was stopped, killed
+    even, goes on with the same command, or from its folder alone. **--repeats** runs it several
+    times and gives the spread (see **runs**). All keys: docs/benchmark.md.
 
+        cloudmask benchmark --resume runs/mine
+        cloudmask benchmark --recipe open --repeats 5 data.root=DIR
+    """
+    from slstr_cloudmask.benchmark.repeats import resume_repeats, run_repeats
+    from slstr_cloudmask.benchmark.run import resume_benchmark, run_benchmark
+    from slstr_cloudmask.training.distribution import launched_device
+
+    place = launched_device(device)
     if resume is not None:
-        if recipe or config or output or settings or overwrite:
+        if recipe or config or output or settings or repeats or overwrite:
             raise typer.BadParameter("--resume goes on with a run as it was: give nothing else.")
-        folder = resume
-        document = resume_benchmark(folder, device=launched_device(device))
+        if (several := resume_repeats(resume, device=place)) is not None:
+            _show_repeats(several, resume)
+        else:
+            _show(resume_benchmark(resume, device=place), resume)
+        return
+    loaded = _loaded(recipe, config, output, settings or [])
+    if repeats is not None:
+        several = run_repeats(loaded, repeats, device=place, overwrite=overwrite)
+        _show_repeats(several, loaded.output_dir)
     else:
-        loaded = _loaded(recipe, config, output, settings or [])
-        folder = loaded.output_dir
-        document = run_benchmark(loaded, device=launched_device(device), overwrite=overwrite)
+        _show(run_benchmark(loaded, device=place, overwrite=overwrite), loaded.output_dir)
+
+
+def _show(document: dict[str, Any], folder: Path) -> None:
+    from slstr_cloudmask.cli.tables import print_resources, print_scores, print_timers
+    from slstr_cloudmask.report.page import write_page
+    from slstr_cloudmask.training.distribution import launched
+
     if not launched().is_first:
         return
     page = write_page(folder, overwrite=True)
     print_scores(document["scores"])
+    print_timers(document.get("timers", []), document["config"]["submission"]["platform"])
+    print_resources(document.get("resources", []))
     typer.echo(f"Result: {folder / 'result.json'}\nPage:   {page}")
     if document["data"]["inference_failed"] or document["data"]["training_skipped"]:
+        raise typer.Exit(1)
+
+
+def _show_repeats(document: dict[str, Any], folder: Path) -> None:
+    from slstr_cloudmask.cli.runs import headlines, statistics_table
+    from slstr_cloudmask.cli.tables import table_console
+    from slstr_cloudmask.report.page import write_page
+    from slstr_cloudmask.training.distribution import launched
+
+    if not launched().is_first:
+        return
+    failed = [row for row in document["runs"] if row["error"] is not None]
+    for row in document["runs"]:
+        if row not in failed:
+            write_page(folder / row["folder"], overwrite=True)
+    table_console().print(statistics_table(headlines(document["statistics"])))
+    typer.echo(f"All numbers: {folder / 'repeats.json'}, and cloudmask runs {folder} --all")
+    for row in failed:
+        typer.echo(f"Failed: {row['folder']}, seed {row['seed']}: {row['error']}", err=True)
+    if failed:
         raise typer.Exit(1)
 
 

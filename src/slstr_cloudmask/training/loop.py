@@ -210,7 +210,8 @@ def train(
         A file to which the run is saved after every epoch, and from which it goes on if the file
         is there.
     listen
-        Hears ``epoch_start``, ``epoch_stop``, ``evaluation_start`` and ``evaluation``.
+        Hears ``epoch_start``, ``epoch_stop``, ``evaluation_start`` and ``evaluation``; and
+        ``compile_start`` and ``compile_stop`` within the first epoch, where it is compiled.
 
     Returns
     -------
@@ -249,6 +250,7 @@ def train(
         batch_size=config.batch_size,
         ranks=ranks,
         compiled=config.compiled(len(train_indices)),
+        listen=listen,
     )
     state, best_weights = TrainState(), _copy_weights(network)
     if checkpoint is not None and checkpoint.is_file():
