@@ -82,7 +82,7 @@ def slurm_server() -> Iterator[dict[str, str]]:
         _start(stack, folder, environment, "slurmd", "-D")
         _wait(lambda: "idle" in _ask(environment, "sinfo", "--noheader", "--format=%T"), folder)
         # Jobs that a failed test left are ended before the daemons that know them.
-        stack.callback(_ask, environment, "scancel", "--signal=KILL", "--full", "--user=root")
+        stack.callback(_end_jobs, environment)
         yield environment
 
 
@@ -92,6 +92,13 @@ def _start(stack: ExitStack, folder: Path, environment: dict[str, str], *command
             command, stdout=log, stderr=log, env=os.environ | environment, cwd=folder
         )
     stack.callback(_end, process)
+
+
+def _end_jobs(environment: dict[str, str]) -> None:
+    until = time.monotonic() + ENDING_S
+    while _ask(environment, "squeue", "--noheader") and time.monotonic() < until:
+        _ask(environment, "scancel", "--user=root")
+        time.sleep(0.5)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

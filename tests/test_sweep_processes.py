@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -36,14 +37,36 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def cloudmask(*arguments: str, env: dict[str, str] | None = None) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "slstr_cloudmask", *arguments],
-        env=os.environ | (env or {}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+class Cloudmask(Protocol):
+    """Starts a command of ours."""
+
+    def __call__(
+        self, *arguments: str, env: dict[str, str] | None = None
+    ) -> "subprocess.Popen[str]": ...
+
+
+@pytest.fixture
+def cloudmask() -> Iterator[Cloudmask]:
+    """What starts commands; those that a failed test left are killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str, env: dict[str, str] | None = None) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "slstr_cloudmask", *arguments]
+        process = subprocess.Popen(
+            command,
+            env=os.environ | (env or {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        if process.stdout and not process.stdout.closed:
+            process.communicate()
 
 
 def wait_for(what: Callable[[], object], process: "subprocess.Popen[str]") -> None:
@@ -54,7 +77,7 @@ def wait_for(what: Callable[[], object], process: "subprocess.Popen[str]") -> No
         time.sleep(0.05)
 
 
-def check_all_done(sweep: Path) -> None:
+def check_all_done(cloudmask: Cloudmask, sweep: Path) -> None:
     """Eight results; the long trial went on from its checkpoint, and trained each epoch once."""
     answer = cloudmask("status", str(sweep), "--json")
     counts = json.loads(answer.communicate()[0])["counts"]
@@ -73,7 +96,7 @@ def check_all_done(sweep: Path) -> None:
     assert len(list(sweep.glob("*/store.json"))) == 1  # packed once
 
 
-def test_eight_trials_over_two_processes(data: Path, tmp_path: Path) -> None:
+def test_eight_trials_over_two_processes(cloudmask: Cloudmask, data: Path, tmp_path: Path) -> None:
     """A trial is killed, and then the sweep itself; the same command ends both."""
     sweep = tmp_path / "sweep"
     first = sweep / "trial-0001"
@@ -95,7 +118,7 @@ def test_eight_trials_over_two_processes(data: Path, tmp_path: Path) -> None:
     assert process.returncode == 0, said
     assert "8 of 8 trials, best first" in said
     assert "optuna-dashboard sqlite:///" in said
-    check_all_done(sweep)
+    check_all_done(cloudmask, sweep)
     threads = (first / "trial.log").read_text()
     assert "Traceback" not in threads
 
@@ -119,7 +142,9 @@ def write_profile(folder: Path, partition: str) -> str:
     return str(path)
 
 
-def test_a_queue_that_refuses(data: Path, slurm: dict[str, str], tmp_path: Path) -> None:
+def test_a_queue_that_refuses(
+    cloudmask: Cloudmask, data: Path, slurm: dict[str, str], tmp_path: Path
+) -> None:
     profile = write_profile(tmp_path, "nowhere")
     begin = ("sweep", "-r", "smoke", "-o", str(tmp_path / "s"), f"data.root={data}", *SETTINGS)
     process = cloudmask(*begin, "--profile", profile, env=slurm)
@@ -130,7 +155,9 @@ def test_a_queue_that_refuses(data: Path, slurm: dict[str, str], tmp_path: Path)
     assert "Traceback" not in said
 
 
-def test_eight_trials_on_slurm(data: Path, slurm: dict[str, str], tmp_path: Path) -> None:
+def test_eight_trials_on_slurm(
+    cloudmask: Cloudmask, data: Path, slurm: dict[str, str], tmp_path: Path
+) -> None:
     """Preempted: saved, requeued by itself. Another one killed: started again."""
     sweep = tmp_path / "sweep"
     first, third = sweep / "trial-0001", sweep / "trial-0003"
@@ -148,7 +175,7 @@ def test_eight_trials_on_slurm(data: Path, slurm: dict[str, str], tmp_path: Path
     said = process.communicate(timeout=PATIENCE_S)[0]
     assert process.returncode == 0, said
     assert "trial-0003: started once more, attempt 2" in said
-    check_all_done(sweep)
+    check_all_done(cloudmask, sweep)
     again = read_job(first)
     assert again is not None
     assert again.id == job.id  # the same job, requeued
