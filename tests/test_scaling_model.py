@@ -5,17 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from slstr_cloudmask.benchmark.scaling_model import (
+from slstr_cloudmask.benchmark.scaling_machine import (
     Link,
     Machine,
     Quantity,
     StepTime,
-    Workload,
-    all_reduce_seconds,
     load_machine,
     machine_names,
-    predict,
 )
+from slstr_cloudmask.benchmark.scaling_model import Workload, all_reduce_seconds, predict
 from slstr_cloudmask.benchmark.scaling_published import published_rows
 from slstr_cloudmask.errors import ConfigError, InputError, MissingFileError
 

@@ -11,16 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from slstr_cloudmask.benchmark.scaling import Found
-from slstr_cloudmask.benchmark.scaling_model import (
-    MODES,
-    Link,
-    Machine,
-    Prediction,
-    Quantity,
-    StepTime,
-    Workload,
-    predict,
-)
+from slstr_cloudmask.benchmark.scaling_machine import Link, Machine, Quantity, StepTime
+from slstr_cloudmask.benchmark.scaling_model import MODES, Prediction, Workload, predict
 from slstr_cloudmask.benchmark.scaling_plan import Plan
 from slstr_cloudmask.benchmark.scaling_task import AllReduce
 from slstr_cloudmask.errors import InputError

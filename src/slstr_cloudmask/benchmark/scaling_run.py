@@ -15,7 +15,7 @@ from slstr_cloudmask.benchmark.config import BenchmarkConfig, load_recipe
 from slstr_cloudmask.benchmark.environment import hardware, software
 from slstr_cloudmask.benchmark.scaling import measure_scaling
 from slstr_cloudmask.benchmark.scaling_document import compose_scaling
-from slstr_cloudmask.benchmark.scaling_model import load_machine
+from slstr_cloudmask.benchmark.scaling_machine import load_machine
 from slstr_cloudmask.benchmark.scaling_plan import Request, plan_scaling
 from slstr_cloudmask.benchmark.scaling_prediction import Here, describe, measured_model, validate
 from slstr_cloudmask.benchmark.scaling_published import PEARL_NAME, published_rows

@@ -13,7 +13,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter, ScalarFormatter
+from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
 from slstr_cloudmask.report.figures import _STYLE, BLUE, GREY, ORANGE
 
@@ -103,7 +103,7 @@ def _finish(speed: Axes, efficiency: Axes, most: int) -> None:
         axes.set_xticks(shown, [str(count) for count in shown])
         axes.set_xlabel("ranks: GPUs or processes")
     speed.set_yscale("log", base=2)
-    speed.yaxis.set_major_formatter(ScalarFormatter())
+    speed.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     speed.set_ylabel("speed-up")
     efficiency.set_ylabel("efficiency")
     efficiency.set_ylim(0, None)
