@@ -6,7 +6,7 @@
 All faults are found at once. The same check runs before a folder gets its name.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,19 +82,13 @@ def check_submission(folder: Path, *, simulated_ok: bool = False) -> Verdict:
     left: list[str] = []
     for check in (_files, _logs, _config, _runs_alike):
         faults += _guarded(check, submission)
-    for number, document in sorted(submission.results.items()):
-        try:
-            found, simulated = data_faults(document), is_simulated(document)
-        except _MALFORMED as error:
-            faults.append(f"{result_name(number)} is not whole ({type(error).__name__}: {error})")
-            continue
-        target = left if simulated and simulated_ok else faults
-        target += [f"{result_name(number)}: {fault}" for fault in found]
+    target = left if simulated_ok and _guarded(_simulated, submission) else faults
+    target += _guarded(_data, submission)
     left += _guarded(_left_to_do, submission)
     return Verdict(tuple(dict.fromkeys(faults)), tuple(dict.fromkeys(left)))
 
 
-def _guarded(check: Any, submission: Submission) -> list[str]:
+def _guarded(check: Callable[[Submission], Iterator[str]], submission: Submission) -> list[str]:
     """Run a check; what it stumbles over is a fault too."""
     found: list[str] = []
     try:
@@ -238,6 +232,22 @@ def _config_against_result(
         key for key in differences(said, document["config"], WITHIN_A_SET) if key in run
     ]:
         yield f"{CONFIG_NAME} does not say what was run: {', '.join(differing)}"
+
+
+def _data(submission: Submission) -> Iterator[str]:
+    """Say what is wrong with the test data, and in which results."""
+    found: dict[str, list[str]] = {}
+    for number, document in sorted(submission.results.items()):
+        for fault in data_faults(document):
+            found.setdefault(fault, []).append(result_name(number))
+    yield from (f"{', '.join(names)}: {fault}" for fault, names in found.items())
+
+
+def _simulated(submission: Submission) -> Iterator[str]:
+    """Name the results on simulated scenes, if all are."""
+    documents = submission.results
+    if all(is_simulated(document) for document in documents.values()):
+        yield from map(result_name, documents)
 
 
 def _left_to_do(submission: Submission) -> Iterator[str]:
