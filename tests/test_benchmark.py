@@ -359,7 +359,7 @@ def test_overwriting_that_is_stopped_goes_on_without_it(
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("slstr_cloudmask.benchmark.run.infer_scenes", stop)
+    monkeypatch.setattr("slstr_cloudmask.benchmark.scoring.infer_scenes", stop)
     with pytest.raises(KeyboardInterrupt):
         run_benchmark(config, device=CPU, overwrite=True)
     lines = log_lines(tmp_path / "run" / "mlperf.log")

@@ -37,6 +37,7 @@ ORDER = [
     "evaluation",
     "training",
     "benchmark",
+    "sweep",
     "report",
     "api",
     "xarray_engine",
@@ -111,6 +112,7 @@ def test_every_room_has_its_place() -> None:
         "simulate.dataset",
         "benchmark.download",
         "benchmark.set_summary",
+        "benchmark.scaling_model",
         "evaluation.scores",
         "benchmark.timers",
         "benchmark.sampling",
@@ -120,6 +122,7 @@ def test_every_room_has_its_place() -> None:
         "report.gallery",
         "report.data_page",
         "report.scene_map",
+        "report.scaling_figure",
         "cli.app",
     ],
 )

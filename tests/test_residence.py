@@ -12,8 +12,9 @@ from slstr_cloudmask.events import Event
 from slstr_cloudmask.network.unet import UNet
 from slstr_cloudmask.training import residence
 from slstr_cloudmask.training.batches import Batch, Order, draw, in_turn, shuffled, turned
+from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.distribution import Ranks
-from slstr_cloudmask.training.loop import TrainConfig, train
+from slstr_cloudmask.training.loop import train
 from slstr_cloudmask.training.pack import pack_scenes
 from slstr_cloudmask.training.residence import Residence, place
 from slstr_cloudmask.training.step import Objective, Step

@@ -423,7 +423,10 @@ def test_what_is_left_of_a_line_is_dropped(tmp_path: Path) -> None:
     again(Event("epoch_stop", {"epoch": 1}))
     again.close()
     assert [event.name for event in read_events(tmp_path)] == ["epoch_start", "epoch_stop"]
-    assert [json.loads(line)["name"] for line in path.open()] == ["epoch_start", "epoch_stop"]
+    assert [json.loads(line)["name"] for line in path.read_text().splitlines()] == [
+        "epoch_start",
+        "epoch_stop",
+    ]
 
 
 @pytest.mark.parametrize("content", [b"hello\n", b"{}\n", b"[1]\n", b"\xff\xfe\n"])

@@ -12,29 +12,29 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
 
-from slstr_cloudmask import __version__
 from slstr_cloudmask.atomic import check_output
 from slstr_cloudmask.benchmark.config import BenchmarkConfig
 from slstr_cloudmask.benchmark.environment import hardware, software
 from slstr_cloudmask.benchmark.facts import run_facts, submission_facts
-from slstr_cloudmask.benchmark.inference import Outcome, infer_scenes, mask_path, mask_writer
 from slstr_cloudmask.benchmark.resources import gather_resources, sampled
 from slstr_cloudmask.benchmark.result import compose, mlperf_result
 from slstr_cloudmask.benchmark.result_file import RESULT_NAME, read_result
-from slstr_cloudmask.benchmark.run_folder import read_config
+from slstr_cloudmask.benchmark.run_folder import CONFIG_NAME, read_config
 from slstr_cloudmask.benchmark.run_log import run_log
-from slstr_cloudmask.benchmark.scene_records import SceneRecords
+from slstr_cloudmask.benchmark.scoring import (
+    RECORDS_NAME,
+    baseline_scores,
+    mask_and_score,
+    published_accuracy,
+)
 from slstr_cloudmask.benchmark.sittings import seconds_of
 from slstr_cloudmask.benchmark.timers import TIMERS_NAME, timer_rows, write_timers
-from slstr_cloudmask.detectors import get_detector
 from slstr_cloudmask.detectors.network import Network
 from slstr_cloudmask.errors import InputError, OutputExistsError
-from slstr_cloudmask.evaluation.scores import SceneScore
 from slstr_cloudmask.events import Event, Listener, to_all
 from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.io.find_scenes import find_scenes
@@ -53,7 +53,6 @@ from slstr_cloudmask.training.run import (
 )
 from slstr_cloudmask.training.store import Store, is_store, open_store
 
-RECORDS_NAME = "scores"
 TIMED = ("staging", "init", "run", "inference")
 
 
@@ -130,12 +129,12 @@ def run_benchmark(
                         detector = _load_detector(config, device)
                     test = {"epoch": trained.kept_epoch, "set": "test"}
                     emit(Event("inference_start", test))
-                    outcome = _infer(config, test_paths, detector, ranks, emit)
-                    emit(Event("test_accuracy", {**test, "accuracy": _test_accuracy(outcome)}))
+                    outcome = mask_and_score(config, test_paths, detector, ranks, emit)
+                    emit(Event("test_accuracy", {**test, "accuracy": published_accuracy(outcome)}))
                     emit(Event("inference_stop", test))
 
             # -- other detectors on the same scenes, outside the timed run ---------------------
-            outcome.scores += _baseline_scores(config, test_paths, ranks, emit)
+            outcome.scores += baseline_scores(config, test_paths, ranks, emit)
 
             seconds = {stage: seconds_of(stage, log.events) for stage in TIMED}
             document = compose(
@@ -183,8 +182,8 @@ def _check_outputs(config: BenchmarkConfig, *, overwrite: bool) -> None:
     """Refuse, before any work is done, what could not be written or must not be replaced."""
     check_sizes(config.train, config.data)
     check_output(config.output_dir / RESULT_NAME, overwrite=overwrite)
-    stopped = (config.output_dir / CHECKPOINT_NAME).is_file()
-    check_model_folder(_model_folder(config), overwrite=overwrite or stopped)
+    begun = any((config.output_dir / name).is_file() for name in (CONFIG_NAME, CHECKPOINT_NAME))
+    check_model_folder(_model_folder(config), overwrite=overwrite or begun)
     for path in (config.log_file, config.mlperf_logfile):
         if path is not None and path.is_dir():
             raise OutputExistsError(f"{path} is a folder: expected the name of a log file.")
@@ -268,71 +267,3 @@ def _load_detector(config: BenchmarkConfig, device: torch.device) -> Network:
         precision=config.train.precision,
         mode=config.inference_mode,
     )
-
-
-def _infer(
-    config: BenchmarkConfig,
-    paths: list[Path],
-    detector: Network,
-    ranks: Ranks,
-    emit: Listener,
-) -> Outcome:
-    folder = config.masks_dir or config.output_dir / "masks"
-    identity = {
-        "model": detector.model.checksum,
-        "precision": detector.precision,
-        "mode": detector.mode,
-        "score_empty": config.score_empty,
-    }
-    outcome = infer_scenes(
-        _share(paths, ranks),
-        detector,
-        write=mask_writer(folder, config.mask_format, overwrite=True),
-        faithful=config.score_empty,
-        records=SceneRecords(
-            config.output_dir / RECORDS_NAME / detector.name,
-            identity,
-            lambda name: mask_path(folder, name, config.mask_format),
-        ),
-        stop_on_failure=config.on_failed_scene == "stop",
-        listen=emit,
-    )
-    outcome = _gather(outcome, ranks)
-    if not outcome.scores:
-        reasons = next(iter(outcome.failed.items()))
-        raise InputError(f"Not one test scene could be masked; {reasons[0]}: {reasons[1]}")
-    return outcome
-
-
-def _baseline_scores(
-    config: BenchmarkConfig, paths: list[Path], ranks: Ranks, emit: Listener
-) -> list[SceneScore]:
-    """Score the other detectors; their masks are not kept."""
-    scores: list[SceneScore] = []
-    for name in config.baselines:
-        records = SceneRecords(config.output_dir / RECORDS_NAME / name, {"version": __version__})
-        mine = infer_scenes(_share(paths, ranks), get_detector(name), records=records, listen=emit)
-        scores += _gather(mine, ranks).scores
-    return scores
-
-
-def _share(paths: list[Path], ranks: Ranks) -> list[Path]:
-    return paths[ranks.rank :: ranks.world_size]
-
-
-def _gather(outcome: Outcome, ranks: Ranks) -> Outcome:
-    """Bring together what came of the shares of all processes, in the order of the scenes."""
-    parts = ranks.gather([outcome])
-    return Outcome(
-        scores=sorted((s for part in parts for s in part.scores), key=lambda s: s.scene),
-        seconds=[scene for part in parts for scene in part.seconds],
-        failed={name: why for part in parts for name, why in part.failed.items()},
-        overlapped=outcome.overlapped,
-        wall_seconds=sum(part.wall_seconds for part in parts),
-    )
-
-
-def _test_accuracy(outcome: Outcome) -> float | None:
-    """Return the benchmark's metric over the test scenes."""
-    every = [score.every.accuracy for score in outcome.scores if score.label == "bayes"]
-    return fmean(every) if every else None
