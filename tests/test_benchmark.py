@@ -340,6 +340,12 @@ def test_a_stopped_run_goes_on(run: Path, data: Path, tmp_path: Path) -> None:
     # The time of both sittings counts.
     spent = [e["train_seconds"] + e["validation_seconds"] for e in document["training"]["history"]]
     assert document["seconds"]["training"] == pytest.approx(sum(spent))
+    laps = {row["name"]: row["count"] for row in document["timers"]}
+    assert {name: laps[name] for name in ("total", "loaddata", "epoch", "validation")} == {
+        name: 2 for name in ("total", "loaddata", "epoch", "validation")
+    }
+    told = document["resources"][0]["phases"]["training"]["seconds"]
+    assert told > sum(spent)
     whole, resumed = (load_model(folder / "model") for folder in (run, tmp_path))
     assert whole.checksum == resumed.checksum
 
