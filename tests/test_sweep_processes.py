@@ -47,7 +47,7 @@ class Cloudmask(Protocol):
 
 @pytest.fixture
 def cloudmask() -> Iterator[Cloudmask]:
-    """What starts commands; those that a failed test left are killed."""
+    """What starts commands; those that a failed test left are ended."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str, env: dict[str, str] | None = None) -> "subprocess.Popen[str]":
@@ -64,9 +64,9 @@ def cloudmask() -> Iterator[Cloudmask]:
 
     yield start
     for process in started:
-        process.kill()
-        if process.stdout and not process.stdout.closed:
-            process.communicate()
+        if process.poll() is None:
+            process.terminate()  # a sweep then ends its trials
+            process.communicate(timeout=PATIENCE_S)
 
 
 def wait_for(what: Callable[[], object], process: "subprocess.Popen[str]") -> None:
