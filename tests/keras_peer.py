@@ -55,17 +55,28 @@ class Peer(Server):
         np.save(out, np.asarray(initialiser(tuple(shape))))
         return {}
 
-    def steps(self, weights: str, data: str, out: str, count: int) -> dict[str, Any]:
-        """Train the reference's way for some steps on one batch; write down weights and losses."""
+    def steps(self, weights: str, data: str, out: str, rate: float) -> dict[str, Any]:
+        """Take three steps the reference's way on one batch; write down weights and losses."""
         model = unet(self.tf)
         with np.load(weights) as file:
             model.set_weights([file[f"arr_{i}"] for i in range(len(file.files))])
         with np.load(data) as file:
             x_NHWC, label = file["x"], file["label"]
-        self._compile(model)
-        losses = [float(model.train_on_batch(x_NHWC, label)) for _ in range(count)]
+        self._compile(model, rate)
+        losses = [float(model.train_on_batch(x_NHWC, label)) for _ in range(3)]
         np.savez(out, *model.get_weights())
         return {"losses": losses}
+
+    def adam(self, start: str, gradients: str, out: str) -> dict[str, Any]:
+        """Step by given gradients, one row each; write down where every step led."""
+        variable = self.tf.Variable(np.load(start))
+        optimiser = self.tf.keras.optimizers.Adam(1e-3)
+        rows = []
+        for gradient in np.load(gradients):
+            optimiser.apply_gradients([(self.tf.constant(gradient), variable)])
+            rows.append(variable.numpy())
+        np.save(out, np.stack(rows))
+        return {}
 
     def saturated(self, logit: float) -> dict[str, Any]:
         """Return the loss of a sure mistake, as the compiled model reckons it."""
@@ -78,9 +89,9 @@ class Peer(Server):
         one = np.ones((1, 1), np.float32)
         return {"loss": float(model.train_on_batch(one, 0 * one))}
 
-    def _compile(self, model: Any) -> None:
+    def _compile(self, model: Any, rate: float = 1e-3) -> None:
         """As the reference does; its Keras did not use XLA unless asked."""
-        adam = self.tf.keras.optimizers.Adam(1e-3)
+        adam = self.tf.keras.optimizers.Adam(rate)
         model.compile(adam, "binary_crossentropy", jit_compile=False)
 
 

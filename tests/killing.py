@@ -4,12 +4,14 @@ A `Victim` is slow enough that any point of a run can be hit: each event, each p
 each scored mask takes `PAUSE_S` longer.
 """
 
+import importlib
 import multiprocessing
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,11 @@ from slstr_cloudmask.training.journal import Journal
 
 PAUSE_S, PATIENCE_S = 0.1, 120
 CPU = torch.device("cpu")
+
+# What a run imports only when it needs it takes five seconds, which each victim would spend anew.
+for lazy in ("torch._dynamo", "torch.onnx", "h5netcdf", "onnx", "openvino"):
+    with suppress(ImportError):
+        importlib.import_module(lazy)
 
 
 def _slowly(function: Callable[..., Any]) -> Callable[..., Any]:

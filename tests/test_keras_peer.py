@@ -17,7 +17,7 @@ from slstr_cloudmask.network.keras_model import convert_from_keras, convert_to_k
 from slstr_cloudmask.network.keras_writer import keras_arrays
 from slstr_cloudmask.network.model_file import Model, ModelConfig
 from slstr_cloudmask.network.unet import UNet
-from slstr_cloudmask.training.optimiser import ADAM_EPSILON
+from slstr_cloudmask.training.keras_adam import KerasAdam
 
 pytestmark = pytest.mark.slow
 FILES = ["model.h5", "model.keras", "model.weights.h5"]
@@ -58,7 +58,7 @@ def model() -> Model:
     for parameter in network.parameters():
         if parameter.ndim == 1:
             torch.nn.init.normal_(parameter)
-    return Model(network, ModelConfig(), "none")
+    return Model(network, ModelConfig(patch_size=PATCH, crop_size=20), "none")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -124,19 +124,48 @@ def test_weights_start_from_the_same_distribution(keras: peer.Twin, tmp_path: Pa
     )
 
 
-def test_three_steps_are_those_of_keras(keras: peer.Twin, model: Model, tmp_path: Path) -> None:
+# Of the network's steps: at the reference's 1e-3 the first ones overshoot, the loss jumps, and
+# rounding grows with it. At this one three steps lead some 3e-4 away.
+RATE = 1e-4
+
+
+def test_steps_by_gradients_of_all_sizes_are_those_of_keras(
+    keras: peer.Twin, tmp_path: Path
+) -> None:
     rng = np.random.default_rng(4)
-    x_NHWC = rng.normal(size=(2, PATCH, PATCH, 9)).astype(np.float32)
-    label = rng.integers(0, 2, (2, PATCH, PATCH, 1)).astype(np.float32)
+    sizes = np.logspace(-10, 1, 200)
+    gradients = (sizes * rng.choice([-1, 0.3, 1], (3, 200))).astype(np.float32)
+    start = rng.normal(size=200).astype(np.float32)
+    places = {name: tmp_path / f"{name}.npy" for name in ("start", "gradients", "out")}
+    np.save(places["start"], start)
+    np.save(places["gradients"], gradients)
+
+    keras.ask("adam", **{name: str(place) for name, place in places.items()})
+
+    expected = np.load(places["out"])
+    parameter = torch.nn.Parameter(torch.from_numpy(start.copy()))
+    optimiser = KerasAdam([parameter], 1e-3, fused=True)
+    for gradient, theirs in zip(gradients, expected, strict=True):
+        parameter.grad = torch.from_numpy(gradient.copy())
+        optimiser.step()
+        # Weights of size 1 are rounded to 1e-7, and a step is at most 1e-3.
+        np.testing.assert_allclose(parameter.detach().numpy(), theirs, rtol=0, atol=1e-6)
+
+
+def test_three_steps_of_the_network_are_those_of_keras(keras: peer.Twin, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    # Of the size of what is left of a scene after normalisation, and a label that depends on it.
+    x_NHWC = 0.2 * rng.normal(size=(2, PATCH, PATCH, 9)).astype(np.float32)
+    label = (x_NHWC[..., :1] > 0).astype(np.float32)
     torch.manual_seed(8)
     network = UNet()
     weights, data, out = (tmp_path / f"{name}.npz" for name in ("weights", "data", "out"))
     np.savez(weights, *keras_arrays(network))
     np.savez(data, x=x_NHWC, label=label)
 
-    told = keras.ask("steps", weights=str(weights), data=str(data), out=str(out), count=3)
+    told = keras.ask("steps", weights=str(weights), data=str(data), out=str(out), rate=RATE)
 
-    optimiser = torch.optim.Adam(network.parameters(), 1e-3, eps=ADAM_EPSILON, fused=True)
+    optimiser = KerasAdam(network.parameters(), RATE, fused=True)
     x_NCHW, target = (torch.from_numpy(a).permute(0, 3, 1, 2) for a in (x_NHWC, label))
     losses = []
     for _ in range(3):
@@ -147,12 +176,12 @@ def test_three_steps_are_those_of_keras(keras: peer.Twin, model: Model, tmp_path
         losses.append(loss.item())
     with np.load(out) as file:
         theirs = [file[f"arr_{i}"] for i in range(len(file.files))]
-    far = [
-        float(np.abs(ours - its).max())
-        for ours, its in zip(keras_arrays(network), theirs, strict=True)
-    ]
     assert losses == pytest.approx(told["losses"], abs=1e-5)
-    assert max(far) < 1e-5, far
+    pairs = zip(keras_arrays(network), theirs, strict=True)
+    far = np.concatenate([np.abs(a - b).ravel() for a, b in pairs])
+    # Where a gradient is next to nothing its rounding decides: seen are .013 % beyond, up to 5e-5.
+    # With PyTorch's own form of Adam it is 24 %.
+    assert (far > 1e-5).mean() < 1e-3
 
 
 def test_the_loss_of_a_sure_mistake_is_that_of_logits(keras: peer.Twin) -> None:

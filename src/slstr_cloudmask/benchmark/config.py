@@ -18,7 +18,7 @@ from slstr_cloudmask.benchmark.reference_config import is_reference, read_refere
 from slstr_cloudmask.benchmark.settings import full_key as full_key_of
 from slstr_cloudmask.benchmark.settings import with_settings
 from slstr_cloudmask.errors import ConfigError, MissingFileError
-from slstr_cloudmask.training.loop import TrainConfig
+from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.run import DataConfig
 from slstr_cloudmask.validation import UserPath, expanded, validated
 

@@ -33,6 +33,15 @@ def hardware(device: torch.device, ranks: Ranks) -> dict[str, Any]:
     }
 
 
+def gpu_uuids(device: torch.device, ranks: Ranks) -> list[str]:
+    """Return which GPUs of this machine the run is on: one for each of its processes here."""
+    if device.type != "cuda":
+        return []
+    alone = [torch.cuda.current_device() if device.index is None else device.index]
+    numbers = range(ranks.local_world_size) if ranks.local_world_size > 1 else alone
+    return [str(torch.cuda.get_device_properties(number).uuid) for number in numbers]
+
+
 def software() -> dict[str, Any]:
     """Return versions of the package, of what it stands on, and the commit it was run from."""
     versions = {name: metadata.version(name) for name in PACKAGES}

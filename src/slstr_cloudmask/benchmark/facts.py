@@ -4,7 +4,7 @@ from typing import Any
 
 from slstr_cloudmask import __version__
 from slstr_cloudmask.benchmark.config import BenchmarkConfig
-from slstr_cloudmask.training.optimiser import ADAM_EPSILON
+from slstr_cloudmask.training.keras_adam import EPSILON
 from slstr_cloudmask.training.store import Store
 
 # Of the rules and the reference that this follows (mlcommons/science, benchmarks/cloudmask,
@@ -42,5 +42,5 @@ def run_facts(config: BenchmarkConfig, store: Store, found: dict[str, Any]) -> d
         "opt_name": config.train.optimiser.capitalize(),
         "opt_learning_rate_schedule": config.train.schedule,
         "opt_base_learning_rate": config.train.learning_rate,
-        "opt_epsilon": ADAM_EPSILON,
+        "opt_epsilon": EPSILON,
     }

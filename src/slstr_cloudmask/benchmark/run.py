@@ -12,28 +12,30 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
 
-from slstr_cloudmask import __version__
 from slstr_cloudmask.atomic import check_output
 from slstr_cloudmask.benchmark.config import BenchmarkConfig
 from slstr_cloudmask.benchmark.environment import hardware, software
 from slstr_cloudmask.benchmark.facts import run_facts, submission_facts
-from slstr_cloudmask.benchmark.inference import Outcome, infer_scenes, mask_path, mask_writer
+from slstr_cloudmask.benchmark.resources import gather_resources, sampled
 from slstr_cloudmask.benchmark.result import compose, mlperf_result
 from slstr_cloudmask.benchmark.result_file import RESULT_NAME, read_result
-from slstr_cloudmask.benchmark.run_folder import read_config
+from slstr_cloudmask.benchmark.run_folder import CONFIG_NAME, read_config
 from slstr_cloudmask.benchmark.run_log import run_log
-from slstr_cloudmask.benchmark.scene_records import SceneRecords
+from slstr_cloudmask.benchmark.scoring import (
+    RECORDS_NAME,
+    baseline_scores,
+    mask_and_score,
+    published_accuracy,
+)
 from slstr_cloudmask.benchmark.sittings import seconds_of
-from slstr_cloudmask.detectors import get_detector
+from slstr_cloudmask.benchmark.timers import TIMERS_NAME, timer_rows, write_timers
 from slstr_cloudmask.detectors.network import Network
 from slstr_cloudmask.errors import InputError, OutputExistsError
-from slstr_cloudmask.evaluation.scores import SceneScore
-from slstr_cloudmask.events import Event, Listener
+from slstr_cloudmask.events import Event, Listener, to_all
 from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.io.find_scenes import find_scenes
 from slstr_cloudmask.network.model_file import check_model_folder, save_model
@@ -51,7 +53,6 @@ from slstr_cloudmask.training.run import (
 )
 from slstr_cloudmask.training.store import Store, is_store, open_store
 
-RECORDS_NAME = "scores"
 TIMED = ("staging", "init", "run", "inference")
 
 
@@ -94,7 +95,11 @@ def run_benchmark(
 
     with joined(device) as ranks:
         environment = {"hardware": hardware(device, ranks), "software": software()}
-        with run_log(config, environment, ranks, overwrite=overwrite) as emit:
+        with (
+            run_log(config, environment, ranks, overwrite=overwrite) as log,
+            sampled(out, device, ranks, anew=overwrite) as machine,
+        ):
+            emit = to_all(log, machine)
             if overwrite and ranks.is_first:
                 forget(out)
             # -- staging: scenes are packed once, outside the timed run -----------------------
@@ -117,29 +122,35 @@ def run_benchmark(
 
             # -- the timed run: training, then masks of the test scenes --------------------------
             with interval(emit, "run"):
-                checkpoint = out / CHECKPOINT_NAME
-                trained = train(
-                    config.train,
-                    store,
-                    device=device,
-                    ranks=ranks,
-                    checkpoint=checkpoint,
-                    listen=emit,
-                )
-                detector = _saved_detector(config, store, trained, device, ranks)
-                test = {"epoch": trained.kept_epoch, "set": "test"}
-                emit(Event("inference_start", test))
-                outcome = _infer(config, test_paths, detector, ranks, emit)
-                emit(Event("test_accuracy", {**test, "accuracy": _test_accuracy(outcome)}))
-                emit(Event("inference_stop", test))
+                with interval(emit, "training_block"):
+                    trained = _train(config, store, device, ranks, emit)
+                with interval(emit, "inference_block"):
+                    with interval(emit, "load_model"):
+                        detector = _load_detector(config, device)
+                    test = {"epoch": trained.kept_epoch, "set": "test"}
+                    emit(Event("inference_start", test))
+                    outcome = mask_and_score(config, test_paths, detector, ranks, emit)
+                    emit(Event("test_accuracy", {**test, "accuracy": published_accuracy(outcome)}))
+                    emit(Event("inference_stop", test))
 
             # -- other detectors on the same scenes, outside the timed run ---------------------
-            outcome.scores += _baseline_scores(config, test_paths, ranks, emit)
+            outcome.scores += baseline_scores(config, test_paths, ranks, emit)
 
-            seconds = {stage: seconds_of(stage, emit.events) for stage in TIMED}
-            document = compose(config, store, trained, outcome, seconds, environment)
+            seconds = {stage: seconds_of(stage, log.events) for stage in TIMED}
+            document = compose(
+                config,
+                store,
+                trained,
+                outcome,
+                seconds,
+                environment,
+                timers=timer_rows(log.events, outcome.seconds),
+                resources=gather_resources(machine, ranks),
+            )
             emit(Event("result", mlperf_result(document, config.submission.benchmark)))
-            emit.finish(document)
+            if ranks.is_first:
+                write_timers(document["timers"], out / TIMERS_NAME, config.submission.platform)
+            log.finish(document)
     return document
 
 
@@ -171,8 +182,8 @@ def _check_outputs(config: BenchmarkConfig, *, overwrite: bool) -> None:
     """Refuse, before any work is done, what could not be written or must not be replaced."""
     check_sizes(config.train, config.data)
     check_output(config.output_dir / RESULT_NAME, overwrite=overwrite)
-    stopped = (config.output_dir / CHECKPOINT_NAME).is_file()
-    check_model_folder(_model_folder(config), overwrite=overwrite or stopped)
+    begun = any((config.output_dir / name).is_file() for name in (CONFIG_NAME, CHECKPOINT_NAME))
+    check_model_folder(_model_folder(config), overwrite=overwrite or begun)
     for path in (config.log_file, config.mlperf_logfile):
         if path is not None and path.is_dir():
             raise OutputExistsError(f"{path} is a folder: expected the name of a log file.")
@@ -227,86 +238,32 @@ def interval(emit: Listener, name: str) -> Iterator[None]:
         emit(Event(f"{name}_stop", {"status": status}))
 
 
-def _saved_detector(
-    config: BenchmarkConfig, store: Store, trained: TrainResult, device: torch.device, ranks: Ranks
-) -> Network:
-    """Write the model file in the first process, and read it back in all: masks come from it."""
-    folder = _model_folder(config)
-    if ranks.is_first:
-        described = model_config(config.train, config.data, store, trained)
-        save_model(trained.network, described, folder, overwrite=True)
-    ranks.wait()
+def _train(
+    config: BenchmarkConfig, store: Store, device: torch.device, ranks: Ranks, emit: Listener
+) -> TrainResult:
+    """Train, and write the model file in the first process."""
+    with interval(emit, "training"):
+        trained = train(
+            config.train,
+            store,
+            device=device,
+            ranks=ranks,
+            checkpoint=config.output_dir / CHECKPOINT_NAME,
+            listen=emit,
+        )
+    with interval(emit, "save_model"):
+        if ranks.is_first:
+            described = model_config(config.train, config.data, store, trained)
+            save_model(trained.network, described, _model_folder(config), overwrite=True)
+        ranks.wait()
+    return trained
+
+
+def _load_detector(config: BenchmarkConfig, device: torch.device) -> Network:
+    """Read the model file back, in all processes: masks come from it."""
     return Network(
-        folder,
+        _model_folder(config),
         device=str(device),
         precision=config.train.precision,
         mode=config.inference_mode,
     )
-
-
-def _infer(
-    config: BenchmarkConfig,
-    paths: list[Path],
-    detector: Network,
-    ranks: Ranks,
-    emit: Listener,
-) -> Outcome:
-    folder = config.masks_dir or config.output_dir / "masks"
-    identity = {
-        "model": detector.model.checksum,
-        "precision": detector.precision,
-        "mode": detector.mode,
-        "score_empty": config.score_empty,
-    }
-    outcome = infer_scenes(
-        _share(paths, ranks),
-        detector,
-        write=mask_writer(folder, config.mask_format, overwrite=True),
-        faithful=config.score_empty,
-        records=SceneRecords(
-            config.output_dir / RECORDS_NAME / detector.name,
-            identity,
-            lambda name: mask_path(folder, name, config.mask_format),
-        ),
-        stop_on_failure=config.on_failed_scene == "stop",
-        listen=emit,
-    )
-    outcome = _gather(outcome, ranks)
-    if not outcome.scores:
-        reasons = next(iter(outcome.failed.items()))
-        raise InputError(f"Not one test scene could be masked; {reasons[0]}: {reasons[1]}")
-    return outcome
-
-
-def _baseline_scores(
-    config: BenchmarkConfig, paths: list[Path], ranks: Ranks, emit: Listener
-) -> list[SceneScore]:
-    """Score the other detectors; their masks are not kept."""
-    scores: list[SceneScore] = []
-    for name in config.baselines:
-        records = SceneRecords(config.output_dir / RECORDS_NAME / name, {"version": __version__})
-        mine = infer_scenes(_share(paths, ranks), get_detector(name), records=records, listen=emit)
-        scores += _gather(mine, ranks).scores
-    return scores
-
-
-def _share(paths: list[Path], ranks: Ranks) -> list[Path]:
-    return paths[ranks.rank :: ranks.world_size]
-
-
-def _gather(outcome: Outcome, ranks: Ranks) -> Outcome:
-    """Bring together what came of the shares of all processes, in the order of the scenes."""
-    parts = ranks.gather([outcome])
-    return Outcome(
-        scores=sorted((s for part in parts for s in part.scores), key=lambda s: s.scene),
-        seconds=[scene for part in parts for scene in part.seconds],
-        failed={name: why for part in parts for name, why in part.failed.items()},
-        overlapped=outcome.overlapped,
-        wall_seconds=sum(part.wall_seconds for part in parts),
-    )
-
-
-def _test_accuracy(outcome: Outcome) -> float | None:
-    """Return the benchmark's metric over the test scenes."""
-    every = [score.every.accuracy for score in outcome.scores if score.label == "bayes"]
-    return fmean(every) if every else None

@@ -28,9 +28,12 @@ from slstr_cloudmask.cli.pack import pack
 from slstr_cloudmask.cli.predict import predict
 from slstr_cloudmask.cli.quicklook import quicklook
 from slstr_cloudmask.cli.runs import runs
+from slstr_cloudmask.cli.scaling import scaling
 from slstr_cloudmask.cli.simulate import simulate
 from slstr_cloudmask.cli.simulate_check import simulate_check
+from slstr_cloudmask.cli.status import status
 from slstr_cloudmask.cli.submit import submit
+from slstr_cloudmask.cli.sweep import sweep, trial
 from slstr_cloudmask.cli.train import evaluate, train
 from slstr_cloudmask.errors import CloudMaskError
 from slstr_cloudmask.progress import CONSOLE
@@ -61,10 +64,14 @@ for command in (
     runs,
     leaderboard,
     submit,
+    scaling,
+    sweep,
+    status,
     report,
     demo,
 ):
     app.command()(command)
+app.command(hidden=True)(trial)  # what launchers start
 app.add_typer(data, name="data")
 
 
