@@ -204,8 +204,8 @@ def _config(submission: Submission) -> Iterator[str]:
         yield f"{CONFIG_NAME}: github must hold {', '.join(GITHUB_KEYS)}"
     else:
         yield from (
-            f"{CONFIG_NAME}: github.{key} is not told"
-            for key in ("repo", "version")
+            f"{CONFIG_NAME}: github.{key} is not told (--{key})"
+            for key in ("repo", "branch")
             if not github[key]
         )
     if not isinstance(data, list) or not all(isinstance(line, str) and line for line in data):

@@ -52,7 +52,9 @@ def _by_epochs(table: Table) -> Draw:
     def draw(axes: Axes) -> None:
         _start(axes, table)
         for runs, style in _styled(table):
-            axes.plot(runs.epochs, runs.values[table.measure, table.data], **style)
+            scores = runs.values[table.measure, table.data]
+            pairs = [(n, s) for n, s in zip(runs.epochs, scores, strict=True) if s is not None]
+            axes.plot([n for n, _ in pairs], [s for _, s in pairs], **style)
         axes.set_xlabel("epochs run")
         _from_zero(axes, max(max(row.runs.epochs, default=0) for row in table.rows))
 
@@ -63,7 +65,7 @@ def _by_time(table: Table, data: SceneSet) -> Draw:
     def draw(axes: Axes) -> None:
         _start(axes, table)
         points = [(_points(runs, table, data), style) for runs, style in _styled(table)]
-        longest = max(seconds for pairs, _ in points for seconds, _ in pairs)
+        longest = max((seconds for pairs, _ in points for seconds, _ in pairs), default=60.0)
         unit, size = ("hours", 3600) if longest > 3600 else ("minutes", 60)
         for pairs, style in points:  # those without a time too: they are named here
             axes.plot([s / size for s, _ in pairs], [score for _, score in pairs], **style)
