@@ -16,14 +16,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn import functional
 
-from benchmarks.peer import Twin, hand_over
+from benchmarks import peer
+from benchmarks.peer import Twin
 from benchmarks.timing import Sample, Subject, device_stopwatch, stopwatch, take_turns
-from slstr_cloudmask.benchmark.inference import Outcome, infer_scenes, reference_writer
+from slstr_cloudmask.benchmark.inference import Outcome, infer_scenes, mask_writer
 from slstr_cloudmask.detectors.network import Network
 from slstr_cloudmask.errors import CloudMaskError
+from slstr_cloudmask.network.compiled import Compiled
 from slstr_cloudmask.network.device import Precision
-from slstr_cloudmask.network.engine import ENGINES, Engine, make_engine
+from slstr_cloudmask.network.engine import ENGINES, Eager, Engine, make_engine
 from slstr_cloudmask.network.inference import InferenceMode, predict_logits
 from slstr_cloudmask.network.model_file import Model
 
@@ -60,7 +63,7 @@ class Ours:
                     made[name] = make_engine(
                         self.model, engine=name, device=self.device, precision=precision
                     )
-                except CloudMaskError:  # an extra that is not installed
+                except CloudMaskError:  # an extra that is not installed, or not for this device
                     continue
         return made
 
@@ -77,18 +80,24 @@ def check_twin(ours: Ours, twin: Twin, folder: Path) -> dict[str, float]:
     the CPU here, for GPUs convolve float32 with shorter mantissas.
     """
     noise_HWC = np.random.default_rng(0).standard_normal(ours.x_HWC.shape, np.float32)
-    theirs = hand_over(twin, ours.model.network, noise_HWC, folder)
+    peer.hand_over(twin, ours.model.network, noise_HWC, folder)
+    theirs = peer.twins_probability(twin, folder)
     cpu = torch.device("cpu")
     engine = make_engine(ours.model, engine="eager", device=cpu, precision="fp32")
     logits = predict_logits(engine, noise_HWC, mode="patches")
     mine = torch.sigmoid(torch.from_numpy(logits)).double().numpy()
-    hand_over(twin, ours.model.network, ours.x_HWC, folder)
+    hand_over(twin, ours, folder)
     return {
         "largest_difference": float(np.abs(mine - theirs).max()),
         "allowed": AGREE,
         "lowest_probability": float(mine.min()),
         "highest_probability": float(mine.max()),
     }
+
+
+def hand_over(twin: Twin, ours: Ours, folder: Path) -> None:
+    """Give the twin our weights and our scene."""
+    peer.hand_over(twin, ours.model.network, ours.x_HWC, folder)
 
 
 def time_network(ours: Ours, twin: Twin | None, *, repeats: int, quick: bool) -> dict[str, Sample]:
@@ -129,21 +138,29 @@ def _twin_pass(twin: Twin, variant: str, calls: list[float]) -> Subject:
 
 
 def time_device(ours: Ours, repeats: int) -> dict[str, Sample]:
-    """Time each engine on an accelerator by its events: a padded scene that is there already."""
-    if ours.device.type != "cuda":
-        return {}
+    """Time PyTorch's engines by the device's events: a padded scene that is there already.
+
+    Neither bringing the scene there nor fetching the logits counts.
+    """
     x_NCHW = torch.from_numpy(ours.x_HWC[None]).permute(0, 3, 1, 2)
-    height, width = (side + -side % 8 for side in x_NCHW.shape[2:])
-    padded = torch.zeros(1, x_NCHW.shape[1], height, width)
-    padded[..., : x_NCHW.shape[2], : x_NCHW.shape[3]] = x_NCHW
-    padded = padded.to(ours.device, memory_format=torch.channels_last)
+    height, width = (-side % 8 for side in x_NCHW.shape[2:])
+    padded = functional.pad(x_NCHW, (0, width, 0, height))
 
-    def subject(engine: Engine) -> Subject:
-        return device_stopwatch(lambda: engine.run(padded), ours.device)
+    def subject(engine: Eager | Compiled) -> Subject:
+        there = brought(engine, padded)
+        return device_stopwatch(lambda: engine.on_device(there), ours.device)
 
-    engines = ours.engines(ours.precision)
-    subjects = {f"{name} {ours.precision}": subject(engine) for name, engine in engines.items()}
+    subjects = {
+        f"{name} {ours.precision}": subject(engine)
+        for name, engine in ours.engines(ours.precision).items()
+        if isinstance(engine, Eager | Compiled)
+    }
     return take_turns(subjects, repeats=repeats, warm_up=3)
+
+
+def brought(engine: Eager | Compiled, x_NCHW: torch.Tensor) -> torch.Tensor:
+    """Bring channels to an engine's device."""
+    return (engine.eager if isinstance(engine, Compiled) else engine).brought(x_NCHW)
 
 
 def time_folder(
@@ -152,7 +169,7 @@ def time_folder(
     """Time a folder of scenes from HDF files to the reference's mask files; seconds a scene."""
 
     def mine(detector: Network) -> Callable[[], object]:
-        write = reference_writer(scratch / "ours", overwrite=True)
+        write = mask_writer(scratch / "ours", "reference", overwrite=True)
         return lambda: _all_masked(infer_scenes(paths, detector, write=write))
 
     def per_scene(subject: Subject) -> Subject:

@@ -17,7 +17,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -230,11 +230,11 @@ def read_image(path: bytes) -> Iterator[tuple[Array, bytes]]:
     yield np.concatenate([refs - REFLECTANCE_OFFSET, bts], axis=-1), path
 
 
-def serve() -> None:
+def serve(make: Callable[[], Any]) -> None:
     """Answer requests on standard input, one line each, until it ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever libraries print must not be taken for an answer
-    server = Server()
+    server = make()
     for line in sys.stdin:
         request = json.loads(line)
         try:
@@ -247,4 +247,4 @@ def serve() -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    serve()
+    serve(Server)

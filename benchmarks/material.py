@@ -1,7 +1,8 @@
-"""What the timings run on: simulated scenes, a model of fresh weights, a packed store.
+"""What is measured on: simulated scenes, models of fresh and of trained weights, a packed store.
 
 All of it is made in one folder and found there by the next run. Weights and pixels do not change
-how long a convolution takes, so nothing here is trained.
+how long a convolution takes, so timings take fresh ones; how near engines are to each other is
+measured on trained ones too.
 """
 
 from pathlib import Path
@@ -16,6 +17,8 @@ from slstr_cloudmask.network.normaliser import Normaliser
 from slstr_cloudmask.network.unet import UNet
 from slstr_cloudmask.simulate.dataset import simulate_dataset
 from slstr_cloudmask.simulate.plan import DatasetConfig
+from slstr_cloudmask.training.config import TrainConfig
+from slstr_cloudmask.training.run import MODEL_NAME, DataConfig, run_training
 from slstr_cloudmask.training.store import (
     INPUTS_NAME,
     LABELS_NAME,
@@ -27,6 +30,13 @@ from slstr_cloudmask.training.store import (
 )
 
 PATCH = 256
+
+# Of the network that is trained: half the reference's widths, and windows of daylight, which a
+# minute of training is enough for.
+TRAINED = TrainConfig(
+    epochs=12, batch_size=4, widths=(16, 32, 64, 128), augment="d4", precision="fp32"
+)
+WINDOWS = DatasetConfig(scenes=28, test_scenes=4, size=(256, 320), seed=71, daytime=True)
 
 
 def scene_files(folder: Path, count: int, jobs: int) -> list[Path]:
@@ -49,6 +59,22 @@ def fresh_model(folder: Path) -> Model:
         network = UNet()
     save_model(network, ModelConfig(), folder / "model", overwrite=True)
     return load_model(folder / "model")
+
+
+def trained_model(folder: Path) -> Model:
+    """Return a network that was trained on simulated windows, ``folder/trained``."""
+    out = folder / "trained"
+    if not (out / MODEL_NAME).is_dir():
+        simulate_dataset(folder / "windows", WINDOWS, jobs=1)
+        paths = sorted((folder / "windows" / "one-day").rglob("S3*.hdf"))
+        data = DataConfig(patch_size=128, crop_size=40)
+        run_training(TRAINED, data, paths, out, read=open_scene, device=torch.device("cpu"))
+    return load_model(out / MODEL_NAME)
+
+
+def unseen_windows(folder: Path) -> list[Path]:
+    """Return the windows that `trained_model` was not trained on."""
+    return sorted((folder / "windows" / "ssts").rglob("S3*.hdf"))
 
 
 def random_store(folder: Path, patches: int) -> Store:

@@ -7,18 +7,18 @@ TensorFlow and PyTorch in one process fight over threads, and TensorFlow's pins 
 """
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from slstr_cloudmask.errors import CloudMaskError
+from slstr_cloudmask.network.keras_writer import keras_arrays
 from slstr_cloudmask.network.unet import UNet
 
 SCRIPT = Path(__file__).with_name("keras_twin.py")
@@ -30,13 +30,17 @@ class PeerError(CloudMaskError, OSError):
 
 
 def find_python(given: Path | None) -> Path | None:
-    """Return a Python that has TensorFlow: the one given, the ``peer`` environment's, or this one.
+    """Return a Python that has TensorFlow.
+
+    The one given or named by CLOUDMASK_PEER_PYTHON, the ``peer`` environment's, or this one.
 
     Raises
     ------
     PeerError
         The one given has none.
     """
+    if given is None and (named := os.environ.get("CLOUDMASK_PEER_PYTHON")):
+        given = Path(named)
     beside = SCRIPT.parents[1] / ".venv-peer" / "bin" / "python"
     for python in [given] if given else [beside, Path(sys.executable)]:
         if python.exists() and subprocess.run([python, "-c", PROBE], check=False).returncode == 0:
@@ -58,16 +62,20 @@ class Twin:
         return self._process.pid
 
     @classmethod
-    def start(cls, python: Path) -> "Twin":
-        """Start the twin's process with this Python."""
+    def start(cls, python: Path, script: Path | None = None) -> "Twin":
+        """Start the twin's process, or another script that answers like it, with this Python."""
         pipe = subprocess.PIPE
         process = subprocess.Popen(
-            [python, SCRIPT], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+            [python, script or SCRIPT],
+            stdin=pipe,
+            stdout=pipe,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         return cls(process)
 
     def ask(self, do: str, **arguments: object) -> dict[str, Any]:
-        """Ask for one of `keras_twin.Server`'s methods.
+        """Ask for one of the methods of `keras_twin.Server`, or of what stands in for it.
 
         Raises
         ------
@@ -90,15 +98,19 @@ class Twin:
             raise PeerError(f"The Keras twin could not do {do!r}: {answer['error']}")
         return answer
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
     def __enter__(self) -> "Twin":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End its process; twice does no harm."""
         if self._process.stdin is not None:
             with suppress(BrokenPipeError):  # it died with a question unread
                 self._process.stdin.close()
@@ -111,27 +123,16 @@ class Twin:
             self._process.stdout.close()
 
 
-def keras_weights(network: UNet) -> list[npt.NDArray[np.float32]]:
-    """Return our weights in the order and the axes in which the twin holds its own.
-
-    Ours are (out, in, rows, columns), Keras' (rows, columns, in, out); both networks hold their
-    layers from the first to the last, kernel before bias.
-    """
-    arrays = []
-    for module in network.modules():
-        if isinstance(module, torch.nn.Conv2d) and module.bias is not None:
-            arrays.append(module.weight.detach().cpu().permute(2, 3, 1, 0).numpy())
-            arrays.append(module.bias.detach().cpu().numpy())
-    return arrays
-
-
-def hand_over(
-    twin: Twin, network: UNet, x_HWC: npt.NDArray[np.float32], folder: Path
-) -> npt.NDArray[np.float64]:
-    """Give the twin our weights and a scene; return its probability of cloud (H, W)."""
-    weights, scene, out = (folder / name for name in ("weights.npz", "scene.npy", "mask.npy"))
-    np.savez(weights, *keras_weights(network))
-    np.save(scene, x_HWC)
+def hand_over(twin: Twin, network: UNet, x_HWC: npt.NDArray[np.float32], folder: Path) -> None:
+    """Give the twin our weights and a scene."""
+    weights, scene = folder / "weights.npz", folder / "scene.npy"
+    np.savez(weights, *keras_arrays(network))
+    np.save(scene, np.ascontiguousarray(x_HWC))
     twin.ask("load", weights=str(weights), scene=str(scene))
+
+
+def twins_probability(twin: Twin, folder: Path) -> npt.NDArray[np.float64]:
+    """Return the twin's probability of cloud (H, W) for the scene that it was given."""
+    out = folder / "mask.npy"
     twin.ask("probability", out=str(out))
     return np.asarray(np.load(out), np.float64)

@@ -1,10 +1,9 @@
 """From timings to one table of ratios, with what was asked of each.
 
     rows = ratio_rows(record)
-    print(markdown(record))
 
 A record is what `bench.py` writes as JSON; the table is made of that alone, so an old file can be
-printed again.
+printed again (``page.markdown``), and so can one of which parts are missing.
 """
 
 from collections.abc import Iterator
@@ -13,11 +12,28 @@ from typing import Any
 
 from benchmarks.inference import TWIN
 from benchmarks.layers import total_flop
+from benchmarks.stages import share
 from benchmarks.training import EPOCH_PATCHES
 
 Record = dict[str, Any]
 GB = 1e9
 PATCHES_PER_SCENE = 63
+# What stands for parts that were not measured.
+EMPTY: Record = {
+    "twin": None,
+    "network": {},
+    "device": {},
+    "accuracy": {"rows": []},
+    "folder": {},
+    "pipeline": {},
+    "packing": {"share_of_reading_whole_files": {}},
+    "training": {},
+    "memory": {},
+    "ceilings": [],
+    "layers": [],
+    "quietness": {},
+    "failed": {},
+}
 # 3 times a patch's forward pass (values, gradients of inputs, of weights), but that nothing asks
 # for gradients of the network's own input, in its first layer.
 TRAINING_FLOP = 3 * total_flop(256, 256) - 2 * 9 * 9 * 32 * 256 * 256
@@ -50,11 +66,14 @@ class Row:
 
 
 def ratio_rows(record: Record) -> list[Row]:
-    """Return the table's rows, of those measurements that the record holds."""
+    """Return the table's rows, of those parts that the record holds."""
+    record = {**EMPTY, **record}
     return [
         *_agreement_rows(record),
         *_network_rows(record),
         *_folder_rows(record),
+        *_pipeline_rows(record),
+        *_packing_rows(record),
         *_training_rows(record),
         *_memory_rows(record),
         *_ceiling_rows(record),
@@ -113,7 +132,7 @@ def _network_rows(record: Record) -> Iterator[Row]:
         yield from (_versus(what, samples, fastest, name) for name in peers)
     elif fastest:
         yield Row(f"{what}: {fastest}", seconds(samples[fastest]), "")
-    for name, sample in record.get("device", {}).items():
+    for name, sample in record["device"].items():
         met = sample["median_s"] <= 4e-3
         yield Row(
             f"GPU time of a scene: {name}", seconds(sample, 1e3, "ms"), "", None, "≤ 4 ms", met
@@ -129,6 +148,33 @@ def _folder_rows(record: Record) -> Iterator[Row]:
             yield _versus("HDF scene, file to mask file", samples, name, TWIN, least)
     if fastest and TWIN not in samples:
         yield Row(f"HDF scene, file to mask file: {fastest}", seconds(samples[fastest]), "")
+
+
+def _pipeline_rows(record: Record) -> Iterator[Row]:
+    for name, found in record["pipeline"].items():
+        slowest, ratio = share(found)
+        yield Row(
+            f"folder command, {name}: a scene",
+            seconds(found["together"]),
+            f"its slowest stage alone, {slowest}: {seconds(found[slowest])}",
+            ratio,
+            "≥ 0.8",
+            ratio >= 0.8,
+        )
+
+
+def _packing_rows(record: Record) -> Iterator[Row]:
+    packing = record["packing"]
+    for name, ratio in packing["share_of_reading_whole_files"].items():
+        timed, cache = packing["seconds_a_scene"], name.rsplit(", ", 1)[1]
+        yield Row(
+            f"packing a scene: {name}",
+            seconds(timed[name]),
+            f"reading its file: {seconds(timed[f'read, {cache}'])}",
+            ratio,
+            "≥ 0.5",
+            ratio >= 0.5,
+        )
 
 
 def _training_rows(record: Record) -> Iterator[Row]:
@@ -162,19 +208,21 @@ def _memory_rows(record: Record) -> Iterator[Row]:
     if "twin" in record["memory"]:
         used = record["memory"]["twin"]["peak_bytes"] / GB
         yield Row("peak memory, twin, all that it did", "", f"{used:.2f} GB")
+    for part, found in record["quietness"].items():
+        if "gpu_peak_bytes" in found:
+            yield Row(
+                f"peak memory of the GPU, {part}", f"{found['gpu_peak_bytes'] / GB:.2f} GB", ""
+            )
 
 
 def _ceiling_rows(record: Record) -> Iterator[Row]:
     ceilings = {c["name"]: c["best"] for c in record["ceilings"]}
     precision = record["precision"]
     flops = max((v for k, v in ceilings.items() if k.startswith(f"matmul {precision}")), default=0)
+    scene, flop = best(record["network"], suffix=f"{precision} scene"), record["scene_flop"]
     done = (
-        (
-            "scene",
-            best(record["network"], suffix=f"{precision} scene"),
-            record["network"],
-            record["scene_flop"],
-        ),
+        ("scene", scene, record["network"], flop),
+        ("scene by GPU time", best(record["device"]), record["device"], flop),
         ("training", best(record["training"]), record["training"], TRAINING_FLOP),
     )
     for what, name, samples, flop in done:
@@ -190,59 +238,3 @@ def _ceiling_rows(record: Record) -> Iterator[Row]:
         yield Row(
             f"folder, bytes of files: {fastest}", f"{rate / GB:.3g} GB/s", against, rate / disk
         )
-
-
-def conditions(record: Record) -> str:
-    """Return in one paragraph what was measured on, when, and how quiet it was."""
-    hardware, software, twin = record["hardware"], record["software"], record["twin"]
-    where = hardware["accelerator"] or hardware["processor"]
-    peer = "no twin: no TensorFlow"
-    if twin:
-        versions = f"TensorFlow {twin['tensorflow']}, Keras {twin['keras']}"
-        peer = f"{versions}, the twin with {twin['parameters']} parameters"
-    quiet = ", ".join(
-        f"{part} {100 * found['busy_elsewhere']:.0f} %"
-        for part, found in record["quietness"].items()
-        if record[part]
-    )
-    runs = ", ".join(
-        f"{part} {len(next(iter(record[part].values()))['runs_s'])}"
-        for part in record["quietness"]
-        if record[part]
-    )
-    load = next(iter(record["quietness"].values()))["load_average"][0][0]
-    return (
-        f"{where}, {hardware['cores']} cores, {hardware['memory_gib']} GiB; "
-        f"torch {software['torch']}, {hardware['threads']} threads; {peer}. "
-        f"Commit {software['commit'] or 'unknown'}, {record['time']}, load average {load:.1f} "
-        f"before; processor time that others took meanwhile: {quiet}. Runs that count: {runs}."
-    )
-
-
-def markdown(record: Record) -> str:
-    """Return the tables and what they were measured on, to paste into ``docs/performance.md``."""
-    lines = [
-        conditions(record),
-        "",
-        "| measured | ours | against | ratio | asked | met |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    words = {True: "yes", False: "**no**", None: ""}
-    for row in ratio_rows(record):
-        ratio = "" if row.ratio is None else f"{row.ratio:.3g}"
-        lines.append(
-            f"| {row.what} | {row.ours} | {row.against} | {ratio} | {row.bar} | {words[row.met]} |"
-        )
-    lines += ["", "| ceiling | best | median |", "| --- | --- | --- |"]
-    for c in record["ceilings"]:
-        unit, scale = ("TFLOP/s", 1e12) if c["unit"] == "FLOP/s" else ("GB/s", GB)
-        lines.append(
-            f"| {c['name']} | {c['best'] / scale:.3g} {unit} | {c['median'] / scale:.3g} |"
-        )
-    lines += ["", "| layer alone | ms | FLOP/B | TFLOP/s | of the roof |", "| --- " * 5 + "|"]
-    for p in record["layers"]:
-        rate = f"{p['flop_per_s'] / 1e12:.3g}"
-        intensity = f"{p['flop_per_byte']:.3g}"
-        ms, share = f"{1e3 * p['seconds']:.3g}", f"{100 * p['share']:.0f} %"
-        lines.append(f"| {p['name']} | {ms} | {intensity} | {rate} | {share} |")
-    return "\n".join(lines) + "\n"

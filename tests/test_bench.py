@@ -5,20 +5,32 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import typer
+import xarray as xr
 from typer.testing import CliRunner
 
-from benchmarks import bench, ceilings, peer, table
+from benchmarks import bench, ceilings, inference, material, page, parts, peer, table
+from benchmarks.accuracy import measure_accuracy
 from benchmarks.layers import network_layers, total_flop
 from benchmarks.machine import quietness
 from benchmarks.material import random_store
+from benchmarks.record import Record, read_record
 from benchmarks.roofline import Point, attainable, draw, measure_layers
+from benchmarks.stages import measure_stages, share
 from benchmarks.timing import Sample, best_of, stopwatch, take_turns
 from benchmarks.training import Turns
+from slstr_cloudmask.detectors.thresholds import Thresholds
+from slstr_cloudmask.errors import BrokenFileError, OutputExistsError
 from slstr_cloudmask.events import Event
+from slstr_cloudmask.io.benchmark_hdf import write_scene
+from slstr_cloudmask.network.engine import make_engine
+from slstr_cloudmask.network.keras_writer import keras_arrays
 from slstr_cloudmask.network.unet import UNet
+from slstr_cloudmask.scene import build_scene
+from slstr_cloudmask.simulate.plan import DatasetConfig
 
 CPU = torch.device("cpu")
 
@@ -159,6 +171,11 @@ def test_gpu_bars(record: dict[str, Any]) -> None:
     rows = {row.what: row for row in table.ratio_rows(record)}
     assert rows["GPU time of a scene: compiled bf16"].met is True
     assert rows["GPU time of a scene: eager bf16"].met is False
+    # 600 GFLOP in 3 ms, of 2.4 TFLOP/s.
+    assert rows["scene by GPU time: compiled bf16"].ratio == pytest.approx(600 / 3 / 2.4)
+    record["quietness"]["training"] = record["quietness"]["training"] | {"gpu_peak_bytes": 7.5e9}
+    rows = {row.what: row for row in table.ratio_rows(record)}
+    assert rows["peak memory of the GPU, training"].ours == "7.50 GB"
     assert rows["training, 15520 patches at that rate: compiled bf16"].met is False  # 5.5 s
 
 
@@ -166,7 +183,7 @@ def test_the_table_without_a_twin(record: dict[str, Any]) -> None:
     for part in ("network", "folder", "training"):
         del record[part]["twin fp32"]
     record["twin"] = None
-    text = table.markdown(record)
+    text = page.markdown(record)
     assert "no TensorFlow" in text
     assert "twin fp32" not in text
     assert "| network part of a scene: compiled bf16 scene | 0.5 (0.4–0.9) s |" in text
@@ -180,7 +197,7 @@ def test_the_record_is_printed_again(record: dict[str, Any], tmp_path: Path) -> 
     arguments = ["--markdown", "--out", str(path)]
     answer = CliRunner().invoke(app, arguments)
     assert answer.exit_code == 0
-    assert answer.stdout == table.markdown(record) + "\n"
+    assert answer.stdout == page.markdown(record) + "\n"
     assert "network 25 %" in answer.stdout
     assert "| enc1a | 1 | 4 | 0.004 | 50 % |" in answer.stdout
     path.write_text("{")
@@ -188,6 +205,161 @@ def test_the_record_is_printed_again(record: dict[str, Any], tmp_path: Path) -> 
     assert answer.exit_code == 1
     assert answer.stderr.startswith("Error: ")
     assert "no record of bench.py" in answer.stderr
+
+
+def test_a_table_of_the_parts_that_are_there(record: dict[str, Any]) -> None:
+    for part in ("network", "folder", "twin", "layers", "memory", "ceilings"):
+        del record[part]
+    record["failed"] = {"memory": "CloudMaskError: too little of it"}
+    text = page.markdown(record)
+    assert "| training, batch 32: compiled bf16 |" in text
+    assert "Not measured: memory: CloudMaskError: too little of it" in text
+    assert "Runs that count: training 1." in text
+
+
+def test_shares_of_the_slowest_stage_and_accuracy_are_in_the_tables(record: dict[str, Any]) -> None:
+    stages = {"read": sample(0.2), "work": sample(0.6), "write": sample(0.1)}
+    record["pipeline"] = {
+        "thresholds": {**stages, "together": sample(0.8)},
+        "network": {**stages, "together": sample(0.7)},
+    }
+    rows = {row.what: row for row in table.ratio_rows(record)}
+    slow = rows["folder command, thresholds: a scene"]
+    assert slow.ratio == pytest.approx(0.75)  # 0.6 of 0.8 s
+    assert slow.met is False
+    assert slow.against == "its slowest stage alone, work: 0.6 (0.6–0.6) s"
+    assert rows["folder command, network: a scene"].met is True  # 0.6 / 0.7
+    row = {"weights": "fresh", "input": "random", "engine": "onnx fp32"}
+    record["accuracy"] = {"rows": [{**row, "relative_error": 3e-7, "flipped": 0.0125}]}
+    assert "| fresh | random | onnx fp32 | 3.0e-07 | 1.25 % |" in page.markdown(record)
+
+
+# The record
+
+
+HEAD = {"plan": {"quick": True}, "hardware": {"cores": 2}, "software": {"torch": "2.0"}}
+
+
+def test_parts_that_are_there_are_not_measured_again(tmp_path: Path) -> None:
+    path = tmp_path / "bench.json"
+    calls: list[str] = []
+
+    def part(name: str, fails: bool = False) -> Any:
+        def measure() -> dict[str, int]:
+            calls.append(name)
+            if fails:
+                raise RuntimeError("the disk is full")
+            # What was measured before is on the disk already.
+            assert name == "a" or "a" in read_record(path)
+            return {"runs": len(calls)}
+
+        return measure
+
+    record = Record.open(path, HEAD, again=False)
+    record.measure("a", part("a"), quietness)
+    record.measure("b", part("b", fails=True), quietness)
+    record.measure("c", part("c"), quietness)
+    assert read_record(path)["failed"] == {"b": "RuntimeError: the disk is full"}
+    assert read_record(path)["c"] == {"runs": 3}
+
+    resumed = Record.open(path, HEAD, again=False)
+    for name in "abc":
+        resumed.measure(name, part(name), quietness)
+    assert calls == ["a", "b", "c", "b"]
+    assert read_record(path)["failed"] == {}
+    assert set(read_record(path)["quietness"]) == set("abc")
+
+    with pytest.raises(OutputExistsError, match=r"record of another plan .* with --again"):
+        Record.open(path, {**HEAD, "plan": {"quick": False}}, again=False)
+    assert "a" not in Record.open(path, HEAD, again=True).content
+    path.write_text("[]")
+    with pytest.raises(BrokenFileError, match="no record of bench"):
+        Record.open(path, HEAD, again=False)
+
+
+def test_the_bench_goes_on_where_a_part_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = typer.Typer()
+    app.command()(bench.main)
+    monkeypatch.setattr(bench, "find_python", lambda _: None)
+    broken = {"a": lambda _: {}, "b": lambda _: 1 / 0, "layers": parts.PARTS["layers"]}
+    monkeypatch.setattr(bench, "PARTS", broken)
+    out = tmp_path / "bench.json"
+    arguments = ["--device", "cpu", "--out", str(out), "--work", str(tmp_path / "work")]
+
+    answer = CliRunner().invoke(app, arguments)
+
+    assert answer.exit_code == 1
+    assert "Not measured: b, layers. Run it again for these." in answer.stderr
+    assert set(read_record(out)["failed"]) == {"b", "layers"}
+    assert "against the part 'ceilings'" in read_record(out)["failed"]["layers"]
+    assert not any((tmp_path / "work").iterdir())
+    monkeypatch.setattr(bench, "PARTS", {"a": broken["b"], "b": broken["a"]})
+    answer = CliRunner().invoke(app, arguments)
+    assert answer.exit_code == 0, answer.stderr
+    assert "a: there already" in answer.stderr
+    answer = CliRunner().invoke(app, [*arguments, "--part", "steam"])
+    assert "Unknown part 'steam': expected any of a, b." in answer.stderr
+
+
+# Stages and accuracy
+
+
+def test_stages_are_timed_alone_and_together(tmp_path: Path) -> None:
+    paths = []
+    for number, name in enumerate("ab"):
+        paths.append(tmp_path / f"S3A_{name}.hdf")
+        write_scene(paths[-1], tiny_scene(number))
+    found = measure_stages(Thresholds(), paths, tmp_path / "out", repeats=2)
+    assert set(found) == {"read", "work", "write", "together"}
+    assert all(len(times["runs_s"]) == 2 and times["median_s"] > 0 for times in found.values())
+    assert len(list((tmp_path / "out" / "masks-0").glob("*.nc"))) == 2
+    slowest, ratio = share(found)
+    assert slowest in ("read", "work", "write")
+    assert ratio > 0
+
+
+def tiny_scene(seed: int) -> xr.Dataset:
+    rng = np.random.default_rng(seed)
+    bands = {f"S{i}": rng.uniform(0.1, 0.4, (16, 24)) for i in range(1, 7)}
+    return build_scene(bands | {f"S{i}": rng.uniform(260, 290, (16, 24)) for i in range(7, 10)})
+
+
+def test_engines_are_compared_on_fresh_and_trained_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = material.TRAINED.model_copy(update={"epochs": 1, "train_split": 0.5, "widths": (4, 4)})
+    monkeypatch.setattr(material, "TRAINED", tiny)
+    windows = DatasetConfig(scenes=3, test_scenes=1, size=(128, 128), seed=71, daytime=True)
+    monkeypatch.setattr(material, "WINDOWS", windows)
+
+    found = measure_accuracy(tmp_path, CPU, ("eager",))
+
+    assert found["trained"]["epochs"] == 1
+    assert found["shape"] == [1, 9, 128, 128]
+    rows = {(row["weights"], row["input"]): row for row in found["rows"]}
+    assert set(rows) == {
+        (weights, what)
+        for weights in ("fresh", "trained")
+        for what in ("random", "simulated windows")
+    }
+    assert {row["engine"] for row in found["rows"]} == {"eager bf16"}
+    # bf16 keeps 8 bits: 2^-9 a layer, 15 layers.
+    assert all(0 < row["relative_error"] < 0.05 for row in found["rows"])
+    made = (tmp_path / "trained" / "model" / "config.json").stat().st_mtime_ns
+    material.trained_model(tmp_path)
+    assert (tmp_path / "trained" / "model" / "config.json").stat().st_mtime_ns == made
+
+
+def test_device_time_leaves_out_bringing_and_fetching(tmp_path: Path) -> None:
+    x_HWC = np.zeros((60, 60, 9), np.float32)
+    ours = inference.Ours(material.fresh_model(tmp_path), x_HWC, CPU, "fp32")
+    made = {"eager": make_engine(ours.model, engine="eager", device=CPU, precision="fp32")}
+    object.__setattr__(ours, "engines", lambda _: made)
+    found = inference.time_device(ours, 2)
+    assert list(found) == ["eager fp32"]
+    assert len(found["eager fp32"].seconds) == 2
 
 
 def test_a_roofline_has_a_slope_and_a_roof() -> None:
@@ -242,7 +414,7 @@ def test_our_own_work_does_not_count_as_others() -> None:
 
 
 def test_weights_go_over_in_keras_axes() -> None:
-    arrays = peer.keras_weights(UNet())
+    arrays = keras_arrays(UNet())
     assert len(arrays) == 30  # 15 layers, kernel and bias
     assert arrays[0].shape == (3, 3, 9, 32)
     assert arrays[16].shape == (3, 3, 256 + 128, 128)  # the first after the bottom

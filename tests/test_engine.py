@@ -1,6 +1,9 @@
 """The ways to run a network agree, and what cannot be compiled runs all the same."""
 
 import logging
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +15,10 @@ from torch.nn import functional
 
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.network import compiled
+from slstr_cloudmask.network import engine as engine_module
 from slstr_cloudmask.network.compiled import Compiled, program_path
-from slstr_cloudmask.network.engine import Eager, make_engine
-from slstr_cloudmask.network.inference import predict_logits, strips
+from slstr_cloudmask.network.engine import Eager, Engine, make_engine
+from slstr_cloudmask.network.inference import InferenceMode, predict_logits, strips
 from slstr_cloudmask.network.model_file import Model, ModelConfig
 from slstr_cloudmask.network.normaliser import Normaliser
 from slstr_cloudmask.network.unet import UNet, join_upsampled, receptive_reach
@@ -217,10 +221,17 @@ def model() -> Model:
     return Model(random_network(), config, "abc")
 
 
-def test_an_engine_is_made_by_name() -> None:
-    def made(engine: str, scenes: int = 1) -> object:
-        return make_engine(model(), engine=engine, device=CPU, precision="fp32", scenes=scenes)
+def made(engine: str, scenes: int = 1) -> Engine:
+    return make_engine(model(), engine=engine, device=CPU, precision="fp32", scenes=scenes)
 
+
+@pytest.fixture
+def no_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "find_spec", lambda library: library != "openvino")
+
+
+@pytest.mark.usefixtures("no_openvino")
+def test_an_engine_is_made_by_name() -> None:
     assert isinstance(made("eager"), Eager)
     for engine, scenes, makes in (("auto", 1, False), ("auto", 1000, True), ("compiled", 1, True)):
         chosen = made(engine, scenes)
@@ -228,3 +239,152 @@ def test_an_engine_is_made_by_name() -> None:
         assert chosen.make is makes
     with pytest.raises(InputError, match="Unknown engine 'steam': expected one of auto, eager"):
         made("steam")
+
+
+@pytest.mark.skipif(not find_spec("openvino"), reason="the extra openvino is not installed")
+def test_openvino_is_chosen_on_a_processor_where_it_is_installed(cache: Path) -> None:
+    chosen = made("auto")
+    assert chosen.name == "openvino"
+    x_NCHW = torch.randn(SHAPE)
+    torch.testing.assert_close(chosen.run(x_NCHW), made("eager").run(x_NCHW), rtol=1e-4, atol=1e-4)
+    assert not cache.exists()  # it starts at once
+
+
+def test_an_openvino_that_cannot_be_loaded_is_passed_over_with_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "openvino.py").write_text("raise ImportError('libopenvino.so: wrong ELF class')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "openvino"]:
+        monkeypatch.delitem(sys.modules, name)
+
+    assert isinstance(made("auto"), Compiled)
+
+    assert caplog.messages == [
+        "OpenVINO cannot be used, and PyTorch runs the network: libopenvino.so: wrong ELF class"
+    ]
+
+
+def test_padded_channels_change_nothing() -> None:
+    network = random_network()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    plain, padded = (Eager(network, CPU, "fp32", pad=pad) for pad in (False, True))
+    x_NCHW = torch.randn(SHAPE)
+
+    torch.testing.assert_close(padded.run(x_NCHW), plain.run(x_NCHW))
+
+    assert padded.network.encoder[0][0].weight.shape == (4, 16, 3, 3)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+# Memory that is full
+
+
+class Small(Eager):
+    """Holds so many pixels at once, and no more."""
+
+    def __init__(self, holds: int, error: Exception) -> None:
+        super().__init__(random_network(), CPU, "fp32")
+        self.holds, self.error = holds, error
+        self.strip_rows = None
+
+    def run(self, x_NCHW: torch.Tensor) -> torch.Tensor:
+        if x_NCHW[:, 0].numel() > self.holds:
+            raise self.error
+        return super().run(x_NCHW)
+
+
+FULL = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    RuntimeError("Exception from src/inference: std::bad_alloc"),
+    MemoryError("Unable to allocate 64. MiB"),
+]
+
+
+@pytest.mark.parametrize("error", FULL, ids=lambda error: str(error)[:9])
+@pytest.mark.parametrize(("mode", "said"), [("scene", "strips of 30"), ("patches", "passes of 2")])
+def test_what_does_not_fit_is_run_in_smaller_parts(
+    eager: Eager,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    mode: InferenceMode,
+    said: str,
+) -> None:
+    x_HWC = np.random.default_rng(0).normal(size=(240, 64, 9)).astype(np.float32)
+    options = {"patch_size": 64, "crop_size": 16}
+    # A pixel sees 23 rows, so 24 around a strip. 240 rows, 120 + 48 and 60 + 48 are too many; 30
+    # are 32, a multiple of 4, and with 48 they fit. Two patches of 64 x 64 pixels do, four do not.
+    runs = Small(90 * 64, error) if mode == "scene" else Small(2 * 64 * 64, error)
+
+    found = predict_logits(runs, x_HWC, mode=mode, **options)
+    again = predict_logits(runs, x_HWC, mode=mode, **options)
+
+    assert len(caplog.messages) == 1  # for both scenes
+    assert said in caplog.text
+    expected = predict_logits(eager, x_HWC, mode=mode, **options)
+    for logits in (found, again):
+        np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_what_does_not_fit_in_the_smallest_part_is_refused() -> None:
+    x_HWC = np.zeros((64, 64, 9), np.float32)
+    with pytest.raises(InputError, match=r"memory, even in strips of 4 rows\. End other"):
+        predict_logits(Small(0, FULL[0]), x_HWC)
+    with pytest.raises(InputError, match="even in passes of 1 patches"):
+        predict_logits(Small(0, FULL[0]), x_HWC, mode="patches", patch_size=32, crop_size=8)
+
+
+def test_other_failures_are_not_taken_for_full_memory() -> None:
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        predict_logits(Small(0, RuntimeError("shapes do not fit")), np.zeros((8, 8, 9), np.float32))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's here")
+def test_a_real_limit_of_memory_is_kept_within() -> None:
+    program = """
+import logging, resource
+import numpy as np, torch
+from slstr_cloudmask.network.engine import Eager
+from slstr_cloudmask.network.inference import predict_logits
+from slstr_cloudmask.network.unet import UNet
+logging.basicConfig()
+torch.set_num_threads(1)
+engine = Eager(UNet(9, (8, 8)), torch.device("cpu"), "fp32")
+engine.strip_rows = None
+x_HWC = np.random.default_rng(0).normal(size=(8192, 128, 9)).astype(np.float32)
+predict_logits(engine, x_HWC[:64])
+# A map of eight channels is 34 MB, and the channels themselves 38 MB: room for one and two.
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 100_000_000, -1))
+found = predict_logits(engine, x_HWC)
+resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+engine.strip_rows = None
+np.testing.assert_allclose(found, predict_logits(engine, x_HWC), rtol=1e-4, atol=1e-4)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "Out of memory: the network is now run in strips of" in ended.stderr
+
+
+def test_a_program_that_fails_gives_way_to_the_network_as_it_is(
+    eager: Eager, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("run_func_ failed at model_container_runner.cpp")
+
+    engine = Compiled(eager, "abc", make=False)
+    engine._programs[SHAPE] = fails
+
+    for _ in range(2):
+        x_NCHW = torch.randn(SHAPE)
+        torch.testing.assert_close(engine.run(x_NCHW), eager.run(x_NCHW))
+
+    assert caplog.messages == [
+        "The network is not compiled, and runs as it is: "
+        "run_func_ failed at model_container_runner.cpp"
+    ]
+    assert engine.name == "eager"

@@ -1,11 +1,10 @@
 """Networks as files for ONNX Runtime and OpenVINO, and these as engines: the same function."""
 
 import json
-import logging
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,7 +35,6 @@ from slstr_cloudmask.network.unet import receptive_reach
 
 CPU = torch.device("cpu")
 WIDTHS = (4, 8, 8)
-GRAPHS: dict[str, bytes] = {}  # by checksum of the model
 CONFIG = ModelConfig(widths=WIDTHS, thresholds={"balanced": 0.5, "careful": 0.25})
 
 
@@ -45,9 +43,9 @@ def needs(extra: str, *libraries: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(not there, reason=f"the extra {extra} is not installed")
 
 
-ONNX = pytest.param("onnx", "fp32", marks=needs("onnx", "onnx", "onnxscript", "onnxruntime"))
+ONNX = pytest.param("onnx", "fp32", marks=needs("onnx", "onnx", "onnxruntime"))
 # Looked for and not imported, which would report it to its makers.
-WITH_OPENVINO = needs("openvino", "onnx", "onnxscript", "openvino")
+WITH_OPENVINO = needs("openvino", "onnx", "openvino")
 OPENVINO = pytest.param("openvino", "fp32", marks=WITH_OPENVINO)
 OPENVINO_BF16 = pytest.param("openvino", "bf16", marks=WITH_OPENVINO)
 
@@ -69,34 +67,12 @@ def model(folder: Path) -> Model:
     return load_model(folder)
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One cache for all, so that the graph is made once."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("cache")
-        patch.setenv("CLOUDMASK_CACHE", str(folder))
-        yield folder
-
-
 @pytest.fixture
-def made(model: Model, cache: Path, traced_once: None) -> Callable[[str, Precision], Engine]:
+def made(model: Model) -> Callable[[str, Precision], Engine]:
     def make(engine: str, precision: Precision) -> Engine:
         return make_engine(model, engine=engine, device=CPU, precision=precision)
 
     return make
-
-
-@pytest.fixture
-def traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare the seconds that the exporter takes, where it is not the point."""
-
-    def remembered(model: Model, *, extra: str = "onnx") -> bytes:
-        if model.checksum not in GRAPHS:
-            GRAPHS[model.checksum] = onnx_bytes(model, extra=extra)
-        return GRAPHS[model.checksum]
-
-    monkeypatch.setattr(export, "onnx_bytes", remembered)
-    monkeypatch.setattr(onnx_graph, "onnx_bytes", remembered)
 
 
 @pytest.fixture
@@ -198,7 +174,6 @@ def test_input_of_an_agreement_is_fresh_unless_seeded(model: Model) -> None:
 
 def test_a_graph_holds_kernels_and_no_work_on_them(model: Model) -> None:
     onnx = pytest.importorskip("onnx")
-    pytest.importorskip("onnxscript")
 
     content = onnx_bytes(model)
 
@@ -233,10 +208,8 @@ def check_metadata(found: dict[str, str], model: Model) -> None:
     assert found["model_checksum_sha256"] == model.checksum
 
 
-@pytest.mark.usefixtures("traced_once")
 def test_an_onnx_file_is_enough_by_itself(model: Model, tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
     path = tmp_path / "new" / "model.onnx"
 
     found = export_onnx(model, path)
@@ -255,7 +228,6 @@ def test_an_onnx_file_is_enough_by_itself(model: Model, tmp_path: Path) -> None:
 
 
 @WITH_OPENVINO
-@pytest.mark.usefixtures("traced_once")
 def test_openvinos_files_are_enough_by_themselves(model: Model, tmp_path: Path) -> None:
     path = tmp_path / "model.xml"
 
@@ -276,7 +248,6 @@ def test_openvinos_files_are_enough_by_themselves(model: Model, tmp_path: Path) 
     export_openvino(model, path, overwrite=True)
 
 
-@pytest.mark.usefixtures("traced_once")
 @pytest.mark.parametrize(("engine", "precision"), [ONNX, OPENVINO])
 def test_a_file_that_does_something_else_is_not_kept(
     model: Model,
@@ -285,9 +256,8 @@ def test_a_file_that_does_something_else_is_not_kept(
     engine: str,
     precision: Precision,
 ) -> None:
-    if "other" not in GRAPHS:
-        GRAPHS["other"] = onnx_bytes(Model(CONFIG.build(), CONFIG, "other"))
-    monkeypatch.setattr(export, "onnx_bytes", lambda *_, **__: GRAPHS["other"])
+    other = onnx_bytes(Model(CONFIG.build(), CONFIG, "other"))
+    monkeypatch.setattr(export, "onnx_bytes", lambda *_, **__: other)
     write, name = {
         "onnx": (export_onnx, "model.onnx"),
         "openvino": (export_openvino, "model.xml"),
@@ -310,10 +280,8 @@ def test_names_of_files_say_their_format() -> None:
         format_of(Path("model.onnx"), "steam")
 
 
-@pytest.mark.usefixtures("traced_once")
 def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
     path = tmp_path / "model.onnx"
 
     export_command(folder, path)
@@ -327,67 +295,20 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 # Engines
 
 
-@pytest.mark.usefixtures("traced_once")
 @pytest.mark.parametrize(("engine", "precision"), [ONNX, OPENVINO])
-def test_a_damaged_graph_is_refused_and_one_in_the_cache_made_again(
-    model: Model,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    engine: str,
-    precision: Precision,
+def test_a_damaged_graph_is_refused(
+    model: Model, tmp_path: Path, engine: str, precision: Precision
 ) -> None:
-    monkeypatch.setenv("CLOUDMASK_CACHE", str(tmp_path))
-    good = make_engine(model, engine=engine, device=CPU, precision=precision)
-    (kept,) = tmp_path.iterdir()
-    whole = kept.read_bytes()
-    kept.write_bytes(whole[: len(whole) // 2])
+    whole = onnx_bytes(model)
+    torn = tmp_path / "torn.onnx"
+    torn.write_bytes(whole[: len(whole) // 2])
     load: Callable[[], Engine] = (
-        partial(OnnxRuntime, model, kept)
+        partial(OnnxRuntime, model, torn)
         if engine == "onnx"
-        else partial(OpenVino, model, kept.read_bytes(), precision)
+        else partial(OpenVino, model, torn.read_bytes(), precision)
     )
     with pytest.raises(BrokenFileError, match=r"cannot be run by (ONNX Runtime|OpenVINO):"):
         load()
-
-    with caplog.at_level(logging.INFO):
-        again = make_engine(model, engine=engine, device=CPU, precision=precision)
-
-    assert "is damaged, and is made again" in caplog.text
-    assert kept.read_bytes() == whole
-    x_NCHW = torch.randn(1, 9, 8, 8)
-    torch.testing.assert_close(again.run(x_NCHW), good.run(x_NCHW))
-
-
-@pytest.mark.parametrize(("engine", "precision"), [ONNX])
-def test_a_graph_is_made_once(
-    made: Callable[[str, Precision], Engine],
-    monkeypatch: pytest.MonkeyPatch,
-    engine: str,
-    precision: Precision,
-) -> None:
-    made(engine, precision)
-    monkeypatch.setattr(onnx_graph, "onnx_bytes", None)
-    made(engine, precision)
-
-
-@pytest.mark.usefixtures("traced_once")
-@pytest.mark.parametrize(("engine", "precision"), [ONNX])
-def test_a_graph_that_cannot_be_kept_runs_all_the_same(
-    model: Model,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    engine: str,
-    precision: Precision,
-) -> None:
-    (tmp_path / "file").write_text("no folder")
-    monkeypatch.setenv("CLOUDMASK_CACHE", str(tmp_path / "file"))
-
-    runs = make_engine(model, engine=engine, device=CPU, precision=precision)
-
-    assert "The network's graph is not kept" in caplog.text
-    assert runs.run(torch.zeros(1, 9, 4, 4)).shape == (1, 1, 4, 4)
 
 
 def test_what_an_engine_cannot_do_is_said(model: Model) -> None:
@@ -404,7 +325,7 @@ def test_what_an_engine_cannot_do_is_said(model: Model) -> None:
     ("write", "library", "extra"),
     [
         (export_onnx, "onnx", "onnx"),
-        (export_onnx, "onnxscript", "onnx"),
+        (export_onnx, "onnxruntime", "onnx"),
         (export_openvino, "openvino", "openvino"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +196,25 @@ def test_devices_and_precisions() -> None:
 def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(InputError, match="this machine has none"):
         resolve_device("cuda")
+
+
+def test_a_gpu_that_cannot_be_used_is_told_with_pytorchs_reason(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    reason = (
+        "CUDA initialization: The NVIDIA driver on your system is too old (found version 11040)"
+    )
+
+    def too_old() -> bool:
+        warnings.warn(reason, stacklevel=2)
+        return False
+
+    monkeypatch.setattr(torch.cuda, "is_available", too_old)
+    with pytest.raises(InputError, match=r"for and it cannot be used: CUDA .* Use"):
+        resolve_device("cuda")
+    assert not caplog.messages
+    assert resolve_device("auto").type != "cuda"
+    assert caplog.messages == [f"The GPU is not used: {reason}"]
 
 
 CONFIG = ModelConfig(widths=(4, 8), label="truth", thresholds={"balanced": 0.5, "strict": 0.9})

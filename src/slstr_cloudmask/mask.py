@@ -49,9 +49,7 @@ def build_mask(
     """
     known = valid_pixels(scene)
     values = np.where(known, np.asarray(probability, np.float32), np.float32(np.nan))
-    cloud = np.full(values.shape, UNKNOWN, np.uint8)
-    finite = np.isfinite(values)
-    cloud[finite] = values[finite] >= threshold
+    cloud = np.where(np.isfinite(values), values >= threshold, np.uint8(UNKNOWN))
     mask = xr.Dataset(
         {
             "cloud_probability": xr.Variable(

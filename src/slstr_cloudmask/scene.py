@@ -73,6 +73,7 @@ TWILIGHT_MAX_SOLAR_ZENITH_DEG = 90.0
 PLAUSIBLE_MEDIAN_BT_KELVIN = (150.0, 400.0)
 # A median reflectance above this means percent, or radiance.
 PLAUSIBLE_MEDIAN_REFLECTANCE = 3.0
+SAMPLED_PIXELS = 10_000  # of a band, for its median
 
 COORDINATE_ATTRIBUTES: dict[str, dict[str, str]] = {
     "latitude": {"standard_name": "latitude", "units": "degrees_north"},
@@ -174,10 +175,13 @@ def check_layout(scene: xr.Dataset) -> xr.Dataset:
 
 
 def _check_unit(name: str, values: FloatArray) -> None:
-    finite = values[np.isfinite(values)]
+    sample = values.ravel()[:: max(1, values.size // SAMPLED_PIXELS)]
+    finite = sample[np.isfinite(sample)]
+    if finite.size < SAMPLED_PIXELS // 100:  # few pixels were seen, and may lie close together
+        finite = values[np.isfinite(values)]
     if finite.size == 0:
         return
-    median = float(np.median(finite[:: max(1, finite.size // 10_000)]))
+    median = float(np.median(finite))
     if channels.BY_NAME[name].kind == "brightness_temperature":
         low, high = PLAUSIBLE_MEDIAN_BT_KELVIN
         if not low <= median <= high:
@@ -249,9 +253,8 @@ def regime(scene: xr.Dataset) -> npt.NDArray[np.uint8]:
     sunlit = np.zeros(result.shape, bool)
     for name in reflectances:
         sunlit |= np.isfinite(scene[name].values)
-    valid = valid_pixels(scene)
-    result[valid & sunlit] = Regime.DAY
-    result[valid & ~sunlit] = Regime.NIGHT
+    light = np.where(sunlit, np.uint8(Regime.DAY), np.uint8(Regime.NIGHT))
+    np.copyto(result, light, where=valid_pixels(scene))
     return result
 
 

@@ -1,12 +1,12 @@
 """Work through a list in several processes, and get the results in its order."""
 
-import multiprocessing
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from slstr_cloudmask.errors import InputError
+from slstr_cloudmask.processes import Calls
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -16,6 +16,8 @@ def in_order(
     function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
 ) -> Iterator[Result]:
     """Iterate over the results of all tasks, in their order, however many processes work.
+
+    At most two results a process wait to be taken, so that a slow taker bounds what is in memory.
 
     Parameters
     ----------
@@ -29,7 +31,8 @@ def in_order(
     Raises
     ------
     InputError
-        No job, or a process was killed, most likely for want of memory.
+        No job, or a process was killed, most likely for want of memory. What a task raises is
+        raised here.
     """
     if jobs < 1:
         raise InputError(f"Expected at least one job, found {jobs} (--jobs).")
@@ -41,13 +44,13 @@ def in_order(
 def _in_processes(
     function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
 ) -> Iterator[Result]:
-    # A fresh process each: no locks or threads of this one are inherited.
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
-            yield from pool.map(function, tasks)
-    except BrokenProcessPool as error:
-        raise InputError(
-            f"One of {jobs} processes ended before its work was done, most likely for want of "
-            "memory. What is done is kept; run the command again with fewer --jobs."
-        ) from error
+    count = min(jobs, len(tasks))
+    # The processes are ended first, so that no thread is left waiting for one.
+    with ThreadPoolExecutor(count) as threads, Calls(function, count) as call:
+        ahead: deque[Future[Result]] = deque()
+        for task in tasks:
+            ahead.append(threads.submit(call, task))
+            if len(ahead) == 2 * count:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()

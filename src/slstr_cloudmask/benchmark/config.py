@@ -18,7 +18,7 @@ from slstr_cloudmask.benchmark.reference_config import is_reference, read_refere
 from slstr_cloudmask.benchmark.settings import full_key as full_key_of
 from slstr_cloudmask.benchmark.settings import with_settings
 from slstr_cloudmask.errors import ConfigError, MissingFileError
-from slstr_cloudmask.training.loop import TrainConfig
+from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.run import DataConfig
 from slstr_cloudmask.validation import UserPath, expanded, validated
 
@@ -79,6 +79,8 @@ class BenchmarkConfig(BaseModel):
         ``netcdf``: the package's own; ``reference``: an HDF5 file with a data set ``mask``.
     baselines
         Other detectors scored on the same scenes.
+    on_failed_scene
+        A scene that cannot be read is named; the run goes on without it, or stops.
     cache_cleared
         Whether the caches of the machine were flushed before the run, as the rules ask; logged.
     submission
@@ -101,6 +103,7 @@ class BenchmarkConfig(BaseModel):
     score_empty: bool = False
     mask_format: Literal["netcdf", "reference"] = "netcdf"
     baselines: tuple[Literal["thresholds"], ...] = ("thresholds",)
+    on_failed_scene: Literal["go_on", "stop"] = "go_on"
     cache_cleared: bool = False
     submission: Submission = Field(default_factory=Submission)
 
@@ -175,7 +178,7 @@ def load_config(
     ConfigError
         Not YAML, an unknown key, or a value that cannot be.
     """
-    content = _read_yaml(path)
+    content = _submitted(_read_yaml(path))
     if is_reference(content):
         said = read_reference(content, str(path), output=output)
         content = _merged(_read_yaml(RECIPES / "reference.yaml"), said)
@@ -223,6 +226,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no keys: expected those of a recipe, train and data say.")
     return content
+
+
+def _submitted(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a submission's file that says how was run; any other file as it is."""
+    inner = content.get("configuration")
+    return inner if isinstance(inner, dict) and "github" in content else content
 
 
 def _merged(content: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

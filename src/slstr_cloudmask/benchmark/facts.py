@@ -4,8 +4,7 @@ from typing import Any
 
 from slstr_cloudmask import __version__
 from slstr_cloudmask.benchmark.config import BenchmarkConfig
-from slstr_cloudmask.benchmark.environment import software
-from slstr_cloudmask.training.optimiser import ADAM_EPSILON
+from slstr_cloudmask.training.keras_adam import EPSILON
 from slstr_cloudmask.training.store import Store
 
 # Of the rules and the reference that this follows (mlcommons/science, benchmarks/cloudmask,
@@ -13,8 +12,8 @@ from slstr_cloudmask.training.store import Store
 BENCHMARK_VERSION = "mlcommons-cloudmask-v1.1"
 
 
-def submission_facts(config: BenchmarkConfig) -> dict[str, Any]:
-    """Who submits what, of which version."""
+def submission_facts(config: BenchmarkConfig, commit: str | None) -> dict[str, Any]:
+    """Who submits what, of which version and commit."""
     given = config.submission.model_dump()
     return {
         **{f"submission_{name}": value for name, value in given.items()},
@@ -22,7 +21,7 @@ def submission_facts(config: BenchmarkConfig) -> dict[str, Any]:
         # The policy spells it so (mlcommons/science, policy.adoc 0.5).
         "submissiom_version": BENCHMARK_VERSION,
         "implementation": f"slstr-cloudmask-{__version__}",
-        "submission_github_commit_version": software()["commit"],
+        "submission_github_commit_version": commit,
         "cache_clear": config.cache_cleared,
     }
 
@@ -43,5 +42,5 @@ def run_facts(config: BenchmarkConfig, store: Store, found: dict[str, Any]) -> d
         "opt_name": config.train.optimiser.capitalize(),
         "opt_learning_rate_schedule": config.train.schedule,
         "opt_base_learning_rate": config.train.learning_rate,
-        "opt_epsilon": ADAM_EPSILON,
+        "opt_epsilon": EPSILON,
     }

@@ -2,31 +2,35 @@
 
 While one scene is masked, the next is read and the last one written and scored; under the
 reference's configuration one scene comes after the other. A scene that fails is named and passed
-over; it never takes the others with it.
+over, or stops the run where that is asked for. What came of a scene can be kept (see
+``scene_records``), so that a run that goes on does not mask it again.
 """
 
 import io
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import h5py
 import numpy as np
 import xarray as xr
 
 from slstr_cloudmask.atomic import write_bytes
+from slstr_cloudmask.benchmark.scene_records import SceneRecord, SceneRecords
 from slstr_cloudmask.detectors import Detector
 from slstr_cloudmask.detectors.network import Network
-from slstr_cloudmask.errors import MissingLabelError
+from slstr_cloudmask.errors import InputError, MissingLabelError, WriteError
 from slstr_cloudmask.evaluation.scores import SceneScore, score_scene
+from slstr_cloudmask.events import Event, Listener, ignore
 from slstr_cloudmask.flags import BoolArray
 from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.io.benchmark_hdf import day_or_night
 from slstr_cloudmask.io.mask_file import write_mask
-from slstr_cloudmask.pipeline import DEPTH, run_pipeline
+from slstr_cloudmask.pipeline import DEPTH, Item, Result, run_pipeline
 from slstr_cloudmask.progress import track
 from slstr_cloudmask.scene import FloatArray
 
@@ -52,7 +56,8 @@ class Outcome:
     overlapped
         Whether they do.
     wall_seconds
-        From the first scene's reading to the last one's score, of all processes together.
+        From the first scene's reading to the last one's score, of all processes and sittings
+        together.
     """
 
     scores: list[SceneScore] = field(default_factory=list)
@@ -73,6 +78,12 @@ class Outcome:
         if self.overlapped:
             return self.wall_seconds / len(self.seconds)
         return sum(sum(scene.values()) for scene in self.seconds) / len(self.seconds)
+
+    def add(self, record: SceneRecord) -> None:
+        """Add what came of a scene."""
+        self.scores += record.scores
+        self.seconds.append(record.seconds)
+        self.wall_seconds += record.wall_seconds
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,7 @@ class Masked:
 
 
 MaskWriter = Callable[[str, Masked], None]
+MaskFormat = Literal["netcdf", "reference"]
 
 
 def infer_scenes(
@@ -116,6 +128,9 @@ def infer_scenes(
     write: MaskWriter | None = None,
     faithful: bool = False,
     labels: Sequence[str] = LABELS,
+    records: SceneRecords | None = None,
+    stop_on_failure: bool = False,
+    listen: Listener = ignore,
 ) -> Outcome:
     """Mask scenes and score the masks.
 
@@ -132,14 +147,31 @@ def infer_scenes(
         reference does, read, mask and write one scene after the other.
     labels
         Labels to score against, as far as a scene holds them.
+    records
+        What came of scenes in an earlier sitting, and where it is kept for a later one.
+    stop_on_failure
+        Stop at the first scene that fails.
+    listen
+        Hears ``scene_done`` and ``scene_failed``.
 
     Returns
     -------
     Outcome
         Scores, times and failures.
+
+    Raises
+    ------
+    InputError
+        A scene failed, and ``stop_on_failure`` is true.
+    WriteError
+        The operating system refused to write; what is finished is kept.
     """
     depth = 0 if faithful else DEPTH
     outcome = Outcome(overlapped=depth > 0)
+    found = {path: records.find(path) for path in paths} if records else {}
+    done = {path: record for path, record in found.items() if record is not None}
+    if done:
+        logger.info("%d of %d scenes were masked before", len(done), len(paths))
 
     def predict(_path: Path, scene: xr.Dataset) -> tuple[xr.Dataset, Masked]:
         return scene, Masked.by(detector, scene)
@@ -154,20 +186,52 @@ def infer_scenes(
         scores = _scores(path, scene, detector.name, masked.mask, labels, everywhere)
         return _Scored(scores, spent)
 
-    started = time.perf_counter()
+    todo = [path for path in paths if path not in done]
     stages = open_scene, predict, write_and_score
-    with closing(run_pipeline(paths, *stages, depth=depth)) as results:
-        for result in track(results, "masking scenes", total=len(paths)):
-            name, took = result.item.name, result.seconds
+    with closing(run_pipeline(todo, *stages, depth=depth)) as results:
+        for result, wall_seconds in _timed(track(results, "masking scenes", total=len(todo))):
+            path, took = result.item, result.seconds
             if result.value is None:
-                outcome.failed[name] = str(result.error)
-                logger.warning("Failed: %s: %s", name, outcome.failed[name])
+                _tell_failure(result, listen, stop=stop_on_failure)
+                outcome.failed[path.name] = str(result.error)
+                outcome.wall_seconds += wall_seconds
                 continue
-            outcome.scores += result.value.scores
             times = took["read"], took["work"], result.value.write_seconds
-            outcome.seconds.append(dict(zip(STAGES, times, strict=True)))
-    outcome.wall_seconds = time.perf_counter() - started
+            done[path] = SceneRecord(
+                scores=result.value.scores,
+                seconds=dict(zip(STAGES, times, strict=True)),
+                wall_seconds=wall_seconds,
+            )
+            if records is not None:
+                records.keep(path, done[path])
+            listen(Event("scene_done", {"scene": path.name, "detector": detector.name}))
+    for path in paths:
+        if path in done:
+            outcome.add(done[path])
     return outcome
+
+
+def _timed(items: Iterable[Item]) -> Iterator[tuple[Item, float]]:
+    """Yield items, each with the seconds since the one before it."""
+    last = time.perf_counter()
+    for item in items:
+        now = time.perf_counter()
+        yield item, now - last
+        last = now
+
+
+def _tell_failure(result: Result[Path, Any], listen: Listener, *, stop: bool) -> None:
+    """Name a scene that failed; raise where that stops the run."""
+    name, error = result.item.name, result.error
+    if isinstance(error, WriteError):
+        raise error  # nothing is wrong with the scene
+    listen(Event("scene_failed", {"scene": name, "reason": str(error)}))
+    if stop:
+        raise InputError(
+            f"{name} could not be masked: {error} The run stops, as on_failed_scene says; what "
+            "is finished is kept. Mend or remove the scene, then go on with --resume."
+        )
+    logger.warning("Failed: %s: %s", name, error)
 
 
 @dataclass(frozen=True)
@@ -201,25 +265,27 @@ def _scores(
     ]
 
 
-def netcdf_writer(folder: Path, *, overwrite: bool) -> MaskWriter:
-    """Return a writer of the package's own mask files, ``<scene>.nc``."""
-
-    def write(name: str, masked: Masked) -> None:
-        write_mask(masked.mask, folder / f"{Path(name).stem}.nc", overwrite=overwrite)
-
-    return write
+def mask_path(folder: Path, name: str, mask_format: MaskFormat) -> Path:
+    """Return where a scene's mask lies: ``<scene>.nc``, or the reference's ``<scene>.hdf.h5``."""
+    return folder / (f"{Path(name).stem}.nc" if mask_format == "netcdf" else f"{name}.h5")
 
 
-def reference_writer(folder: Path, *, overwrite: bool) -> MaskWriter:
-    """Return a writer of the reference's mask files.
+def mask_writer(folder: Path, mask_format: MaskFormat, *, overwrite: bool) -> MaskWriter:
+    """Return a writer of mask files.
 
-    ``<scene>.hdf.h5`` with a data set ``mask`` (1, rows, columns, 1): the probability of cloud.
+    ``netcdf``: the package's own. ``reference``: HDF5 with a data set ``mask`` (1, rows, columns,
+    1), the probability of cloud.
     """
 
     def write(name: str, masked: Masked) -> None:
+        path = mask_path(folder, name, mask_format)
+        if mask_format == "netcdf":
+            write_mask(masked.mask, path, overwrite=overwrite)
+            return
         content = io.BytesIO()
         with h5py.File(content, "w") as file:
-            file["mask"] = masked.probability[np.newaxis, :, :, np.newaxis].astype(np.float32)
-        write_bytes(folder / f"{name}.h5", content.getbuffer(), overwrite=overwrite)
+            probability = masked.probability.astype(np.float32, copy=False)
+            file["mask"] = probability[np.newaxis, :, :, np.newaxis]
+        write_bytes(path, content.getbuffer(), overwrite=overwrite)
 
     return write

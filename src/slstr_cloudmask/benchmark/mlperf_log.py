@@ -2,23 +2,26 @@
 
 Staging, initialisation, the run with its epochs and evaluations, and its end. The lines are those
 of MLPerf HPC v3.0 where it has them (``training_policies/hpc_training_rules``) and of the Science
-policy where it asks for more (``submission_*``, ``result``). ``cloudmask.compliance.yaml`` beside
-this file is a rule set for ``mlperf_logging.compliance_checker``.
+policy where it asks for more (``submission_*``, ``result``). A run of several sittings is one log
+(see ``sittings``). ``cloudmask.yaml`` beside this file adds what CloudMask's log must hold to the
+rules of ``mlperf_logging.compliance_checker``.
 """
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from mlperf_logging.mllog import constants
 from mlperf_logging.mllog.mllog import MLLogger
 
-from slstr_cloudmask.errors import WriteError
+from slstr_cloudmask.atomic import replacing
+from slstr_cloudmask.benchmark.sittings import take
 from slstr_cloudmask.events import Event
 
-COMPLIANCE_RULES = Path(__file__).with_name("cloudmask.compliance.yaml")
+logger = logging.getLogger(__name__)
+
+COMPLIANCE_RULES = Path(__file__).with_name("cloudmask.yaml")
 
 # Our events to (MLPerf key, kind of line); an event with an epoch carries it in its metadata.
 _INTERVALS = {
@@ -34,66 +37,120 @@ _INTERVALS = {
     "inference_stop": (constants.EVAL_STOP, "end"),
     "run_stop": (constants.RUN_STOP, "end"),
 }
+_FACTS = {"submission_facts", "run_facts"}
 
 
 class MlperfLog:
-    """Writes events to a log file, each with the time at which it happened.
+    """Keeps the log of a run up with its events, each with the time at which it happened.
+
+    The file is whole lines at any time. A disk that is full does not stop a run here: the log is
+    written anew with the next event, or by `settle`.
 
     Parameters
     ----------
     path
-        The log file.
-    append
-        Keep what it holds.
-
-    Raises
-    ------
-    WriteError
-        The file cannot be opened.
+        The log file; what it holds is replaced.
+    earlier
+        Events of earlier sittings.
     """
 
-    def __init__(self, path: Path, *, append: bool = False) -> None:
-        logger = logging.Logger("slstr_cloudmask.mlperf", logging.INFO)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._handler = logging.FileHandler(path, "a" if append else "w", encoding="utf-8")
-        except OSError as error:
-            raise WriteError(f"The log {path} cannot be written: {error.strerror}.") from error
-        logger.addHandler(self._handler)
-        package = Path(__file__).parents[1]
-        self._mllogger = MLLogger(logger, root_dir=str(package))
+    def __init__(self, path: Path, earlier: Iterable[Event] = ()) -> None:
+        self._path = path
+        self._told: list[Event] = []
+        for event in earlier:
+            self._told = take(self._told, event)
+        self._stale = True
+        self._warned = False
+        self._keep_up([])
 
     def __call__(self, event: Event) -> None:
-        """Write the lines of an event; one that MLPerf has no word for is left out."""
-        if event.name in _INTERVALS:
-            key, kind = _INTERVALS[event.name]
-            self._line(kind, key, None, event)
-        elif event.name == "facts":
-            for key, value in event.data.items():
-                self._line("event", key, value, event, metadata={})
-        elif event.name == "evaluation":
-            self._evaluation(event)
-        elif event.name == "test_accuracy":
-            self._line("event", constants.EVAL_ACCURACY, event.data["accuracy"], event)
-        elif event.name == "result":
-            self._line("event", "result", event.data, event, metadata={})
+        """Take an event in."""
+        before = self._told
+        self._told = take(before, event)
+        if self._told is before and not self._stale:
+            return
+        # Anything but one event more changes what is written already.
+        self._stale = self._stale or len(self._told) != len(before) + 1
+        self._keep_up(self._told[-1:])
 
-    def close(self) -> None:
-        """Close the file; a full disk does not take the run with it."""
-        with suppress(OSError):
-            self._handler.close()
+    @property
+    def text(self) -> str:
+        """The whole log."""
+        return "".join(line for event in self._told for line in mlperf_lines(event))
 
-    def _evaluation(self, event: Event) -> None:
-        """Write what validation after an epoch found, and its end."""
-        data = event.data
-        epoch = {"epoch_num": data["epoch"], "set": "validation"}
-        accuracy = {**epoch, "loss": data["validation_loss"]}
-        self._line(
-            "event", constants.EVAL_ACCURACY, data["validation_agreement"], event, metadata=accuracy
-        )
-        self._line("end", constants.EVAL_STOP, None, event, metadata=epoch)
+    def settle(self) -> None:
+        """Write what could not be written before.
 
-    def _line(
+        Raises
+        ------
+        WriteError
+            It still cannot.
+        """
+        if self._stale:
+            with replacing(self._path, overwrite=True) as temporary:
+                temporary.write_text(self.text, encoding="utf-8")
+            self._stale = False
+
+    def _keep_up(self, new: Iterable[Event]) -> None:
+        """Append the lines of new events, or write the whole log where that would not do."""
+        try:
+            if self._stale:
+                self.settle()
+                return
+            self._stale = True  # until all is written
+            with self._path.open("a", encoding="utf-8") as file:
+                file.writelines(line for event in new for line in mlperf_lines(event))
+            self._stale = False
+        except OSError as error:
+            if not self._warned:
+                logger.warning("The run goes on without its log for now: %s", error)
+            self._warned = True
+
+
+def mlperf_lines(event: Event) -> list[str]:
+    """Return the lines of an event; none for one that MLPerf has no word for."""
+    log = _Lines()
+    if event.name in _INTERVALS:
+        key, kind = _INTERVALS[event.name]
+        log.add(kind, key, None, event)
+    elif event.name in _FACTS:
+        for key, value in event.data.items():
+            log.add("event", key, value, event, metadata={})
+    elif event.name == "evaluation":
+        _add_evaluation(log, event)
+    elif event.name == "test_accuracy":
+        log.add("event", constants.EVAL_ACCURACY, event.data["accuracy"], event)
+    elif event.name == "result":
+        log.add("event", "result", event.data, event, metadata={})
+    return log.lines
+
+
+def _add_evaluation(log: "_Lines", event: Event) -> None:
+    """Add what validation after an epoch found, and its end."""
+    data = event.data
+    epoch = {"epoch_num": data["epoch"], "set": "validation"}
+    accuracy = {**epoch, "loss": data["validation_loss"]}
+    log.add(
+        "event", constants.EVAL_ACCURACY, data["validation_agreement"], event, metadata=accuracy
+    )
+    log.add("end", constants.EVAL_STOP, None, event, metadata=epoch)
+
+
+class _Lines(logging.Handler):
+    """Lines as MLPerf's own logger makes them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        logger = logging.Logger("slstr_cloudmask.mlperf", logging.INFO)
+        logger.addHandler(self)
+        self._mllogger = MLLogger(logger, root_dir=str(Path(__file__).parents[1]))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a line."""
+        self.lines.append(record.getMessage() + "\n")
+
+    def add(
         self,
         kind: str,
         key: str,
@@ -102,6 +159,7 @@ class MlperfLog:
         *,
         metadata: dict[str, Any] | None = None,
     ) -> None:
+        """Have a line made."""
         if metadata is None:
             metadata = {name: item for name, item in event.data.items() if name != "accuracy"}
             if "epoch" in metadata:

@@ -25,8 +25,8 @@ from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.io.find_scenes import find_scenes
 from slstr_cloudmask.network.device import resolve_device
 from slstr_cloudmask.network.model_file import ModelConfig, save_model
+from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.distribution import Ranks
-from slstr_cloudmask.training.loop import TrainConfig
 from slstr_cloudmask.training.run import STORE_NAME, check_sizes, prepare_store
 from slstr_cloudmask.training.store import Store, is_store
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from slstr_cloudmask import __version__
-from slstr_cloudmask.training.loop import TrainConfig
+from slstr_cloudmask.training.config import TrainConfig
 
 
 class Task(BaseModel):

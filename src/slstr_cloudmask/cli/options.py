@@ -13,8 +13,8 @@ PrecisionOption = Annotated[
 EngineOption = Annotated[
     str,
     typer.Option(
-        help="auto, eager, compiled, onnx or openvino; auto compiles where that repays. The last "
-        "two are extras."
+        help="auto, eager, compiled, onnx or openvino; the last two are extras. auto takes "
+        "openvino on a processor where it is installed, and else compiles where that repays."
     ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]

@@ -36,12 +36,14 @@ class Counts:
         valid: npt.NDArray[np.bool_] | None = None,
     ) -> "Counts":
         """Count a mask against a label, both True where cloud; only ``valid`` pixels count."""
+        total = cloud.size
         if valid is not None:
-            cloud, label = cloud[valid], label[valid]
+            cloud, label = cloud & valid, label & valid
+            total = int(np.count_nonzero(valid))
         tp = int(np.count_nonzero(cloud & label))
         predicted, labelled = int(np.count_nonzero(cloud)), int(np.count_nonzero(label))
         fp, fn = predicted - tp, labelled - tp
-        return cls(tp=tp, fp=fp, tn=cloud.size - tp - fp - fn, fn=fn)
+        return cls(tp=tp, fp=fp, tn=total - tp - fp - fn, fn=fn)
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(

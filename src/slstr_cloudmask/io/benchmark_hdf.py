@@ -86,12 +86,12 @@ def read_scene(path: str | Path, *, labels: bool = True, strata: bool = False) -
     seen = mark_missing(refs, bts)
     bands: dict[str, npt.ArrayLike] = dict(zip(channels.THERMAL_NAMES, bts, strict=True))
     attributes = _attributes(path)
-    if np.isfinite(refs).any():
+    if any(np.isfinite(band).any() for band in refs):  # by day the first says so
         bands |= dict(zip(channels.REFLECTANCE_NAMES, refs, strict=True))
     else:
         attributes["illumination"] = "night"
     for values in flags.values():
-        values[~seen] = UNKNOWN
+        np.copyto(values, UNKNOWN, where=~seen)
     try:
         scene = build_scene(
             {name: bands[name] for name in channels.NAMES if name in bands},

@@ -158,6 +158,8 @@ def _layer(
 
 
 def _flag_values(values: npt.NDArray[Any]) -> FlagArray:
+    if values.dtype == np.uint8:
+        return values
     possible = np.isfinite(values) & (values >= 0) & (values <= UNKNOWN)
     return np.where(possible, values, UNKNOWN).astype(np.uint8)
 
@@ -191,11 +193,11 @@ def mark_missing(refs: FloatLayers, bts: FloatLayers) -> BoolArray:
 
 def _mark_rows(refs: FloatLayers, bts: FloatLayers) -> BoolArray:
     # `not (x > 0)` is also true of NaN.
-    bts[~((bts > 0) & (bts <= HIGHEST_BT_KELVIN))] = np.nan
-    seen = np.asarray(np.isfinite(bts).any(axis=0))
+    there = (bts > 0) & (bts <= HIGHEST_BT_KELVIN)
+    np.copyto(bts, np.nan, where=~there)
+    seen = np.asarray(there.any(axis=0))
     dark = (refs == 0).all(axis=0)
-    refs[~(np.abs(refs) <= HIGHEST_REFLECTANCE)] = np.nan
-    refs[:, dark | ~seen] = np.nan
+    np.copyto(refs, np.nan, where=~(np.abs(refs) <= HIGHEST_REFLECTANCE) | dark | ~seen)
     return seen
 
 

@@ -20,9 +20,7 @@ from torch import Tensor, nn
 from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.errors import CloudMaskError
 from slstr_cloudmask.network.cache import cache_path
-from slstr_cloudmask.network.device import Precision, autocast
 from slstr_cloudmask.network.engine import Eager
-from slstr_cloudmask.network.unet import UNet
 
 logger = logging.getLogger(__name__)
 
@@ -54,55 +52,67 @@ class Compiled:
         self.make = make
         self.stride, self.halo = eager.stride, eager.halo
         self.strip_rows = 400 if eager.device.type == "cpu" else None
+        self.patches_at_once = eager.patches_at_once
         self._programs: dict[Shape, Program] = {}
 
     def run(self, x_NCHW: Tensor) -> Tensor:
         """Return logits (N, 1, H, W), float32, on the CPU, of normalised channels."""
+        return self.on_device(self.eager.brought(x_NCHW)).cpu()
+
+    def on_device(self, x_NCHW: Tensor) -> Tensor:
+        """Return logits (N, 1, H, W), float32, where the channels are."""
         shape = tuple(x_NCHW.shape)
         if shape not in self._programs:
             self._programs[shape] = self._program(shape)
-        with torch.inference_mode():
-            return self._programs[shape](x_NCHW)
+        try:
+            with torch.inference_mode():
+                return self._programs[shape](x_NCHW)
+        except RuntimeError as error:  # which does not tell memory that is full from the rest
+            if self._programs[shape] == self.eager.on_device:
+                raise
+            self._programs[shape] = self._as_it_is(error)
+        return self.eager.on_device(x_NCHW)
 
     def _program(self, shape: Shape) -> Program:
         """Load or make the program for a shape; what cannot be compiled runs as it is."""
         path = program_path(self.eager, self.checksum, shape)
         if not path.is_file() and not self.make:
-            return self.eager.run
+            return self.eager.on_device
         try:
             program = self._loaded(path, shape)
         except FAILURES as error:
             self.make = False
-            logger.warning("The network is not compiled, and runs as it is: %s", first_line(error))
-            return self.eager.run
+            return self._as_it_is(error)
         self.name = "compiled"
-        return lambda x_NCHW: program(_laid_out(x_NCHW, self.eager.device)).cpu()
+        return program
+
+    def _as_it_is(self, error: Exception) -> Program:
+        logger.warning("The network is not compiled, and runs as it is: %s", first_line(error))
+        self.name = self.eager.name
+        return self.eager.on_device
 
     def _loaded(self, path: Path, shape: Shape) -> Program:
         if path.is_file():
             try:
-                return _load(path)
+                return _load(path, self.eager.device)
             except FAILURES:  # damaged, or of another machine that shares this folder
                 if not self.make:
                     raise
         logger.info("Compiling the network for input of %s; kept in %s.", shape, path.parent)
         make_program(self.eager, shape, path)
-        return _load(path)
+        return _load(path, self.eager.device)
 
 
-class _Float(nn.Module):
-    """A network with its precision around it, logits float32."""
+class _Logits(nn.Module):
+    """A network as an engine runs it, in the form that the compiler takes."""
 
-    def __init__(self, network: UNet, device: torch.device, precision: Precision) -> None:
+    def __init__(self, eager: Eager) -> None:
         super().__init__()
-        self.network = network
-        self.device = device
-        self.precision = precision
+        self.network = eager.network
+        self._eager = eager
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        with autocast(self.device, self.precision):
-            logits: Tensor = self.network(x_NCHW)
-        return logits.float()
+        return self._eager.logits(x_NCHW)
 
 
 def first_line(error: Exception) -> str:
@@ -117,6 +127,7 @@ def program_path(eager: Eager, checksum: str, shape: Shape) -> Path:
         shape,
         eager.precision,
         eager.device.type,
+        torch.cuda.get_device_name(eager.device) if eager.device.type == "cuda" else "",
         platform.machine(),
         torch.backends.cpu.get_cpu_capability(),
         torch.get_num_threads(),
@@ -134,8 +145,8 @@ def make_program(eager: Eager, shape: Shape, path: Path) -> None:
     RuntimeError
         It could not be compiled.
     """
-    module = _Float(eager.network, eager.device, eager.precision).eval()
-    example_NCHW = _laid_out(torch.zeros(shape), eager.device)
+    module = _Logits(eager).eval()
+    example_NCHW = eager.brought(torch.zeros(shape))
     with torch.no_grad(), warnings.catch_warnings(), replacing(path, overwrite=True) as temporary:
         warnings.simplefilter("ignore")  # of the compiler's, about what it does itself
         exported = torch.export.export(module, (example_NCHW,))
@@ -144,10 +155,7 @@ def make_program(eager: Eager, shape: Shape, path: Path) -> None:
         )
 
 
-def _load(path: Path) -> Program:
-    program: Program = torch._inductor.aoti_load_package(str(path))
+def _load(path: Path, device: torch.device) -> Program:
+    which = -1 if device.index is None else device.index
+    program: Program = torch._inductor.aoti_load_package(str(path), device_index=which)
     return program
-
-
-def _laid_out(x_NCHW: Tensor, device: torch.device) -> Tensor:
-    return x_NCHW.to(device).contiguous(memory_format=torch.channels_last)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from slstr_cloudmask.atomic import check_output, replacing
 from slstr_cloudmask.errors import InputError, ModelError
@@ -37,7 +38,7 @@ class Agreement:
     flipped
         Share of the pixels that are cloud (probability at least 0.5) for one and not the other.
     shape
-        Of the random input (N, C, H, W).
+        Of the input (N, C, H, W).
     """
 
     relative_error: float
@@ -52,8 +53,10 @@ class Agreement:
         )
 
 
-def agreement(engine: Engine, model: Model, *, seed: int | None = None) -> Agreement:
-    """Compare an engine with PyTorch in float32 on standard normal input.
+def agreement(
+    engine: Engine, model: Model, *, x_NCHW: Tensor | None = None, seed: int | None = None
+) -> Agreement:
+    """Compare an engine with PyTorch in float32.
 
     Parameters
     ----------
@@ -61,22 +64,29 @@ def agreement(engine: Engine, model: Model, *, seed: int | None = None) -> Agree
         What is to be the same function as the model.
     model
         The model.
+    x_NCHW
+        The input; standard normal numbers by default.
     seed
-        Of the input; a fresh one by default.
+        Of those; a fresh one by default.
     """
+    if x_NCHW is None:
+        x_NCHW = _random_input(engine, model, seed)
+    reference = Eager(copy.deepcopy(model.network), torch.device("cpu"), "fp32")
+    expected = reference.run(x_NCHW)
+    found = engine.run(x_NCHW)
+    error = (found - expected).norm() / expected.norm()
+    flipped = ((found >= 0) != (expected >= 0)).float().mean()
+    return Agreement(float(error), float(flipped), tuple(x_NCHW.shape))
+
+
+def _random_input(engine: Engine, model: Model, seed: int | None) -> Tensor:
     random = torch.Generator()
     if seed is None:
         random.seed()
     else:
         random.manual_seed(seed)
     shape = (2, len(model.config.normaliser.channels), 8 * engine.stride, 12 * engine.stride)
-    x_NCHW = torch.randn(shape, generator=random)
-    reference = Eager(copy.deepcopy(model.network), torch.device("cpu"), "fp32")
-    expected = reference.run(x_NCHW)
-    found = engine.run(x_NCHW)
-    error = (found - expected).norm() / expected.norm()
-    flipped = ((found >= 0) != (expected >= 0)).float().mean()
-    return Agreement(float(error), float(flipped), shape)
+    return torch.randn(shape, generator=random)
 
 
 def format_of(path: Path, name: str | None = None) -> Format:

@@ -60,20 +60,24 @@ class Normaliser(BaseModel):
         )
 
     def apply(self, scene: xr.Dataset) -> npt.NDArray[np.float32]:
-        """Return the network's input (rows, columns, channels), without any NaN."""
+        """Return the network's input (rows, columns, channels), without any NaN.
+
+        In memory one channel comes after the other.
+        """
         rows, columns = scene[bands_present(scene)[0]].shape
-        x_HWC = np.empty((rows, columns, len(self.channels)), np.float32)
-        for i, name in enumerate(self.channels):
-            offset, scale = np.float32(self.offset[i]), np.float32(self.scale[i])
+        x_CHW = np.empty((len(self.channels), rows, columns), np.float32)
+        for x_HW, name, *numbers in zip(x_CHW, self.channels, self.offset, self.scale, strict=True):
+            offset, scale = map(np.float32, numbers)
+            missing = (np.float32(0) - offset) / scale
             if name not in scene:
-                x_HWC[..., i] = (np.float32(0) - offset) / scale
+                x_HW[:] = missing
                 continue
             values = scene[name].values
             for start in range(0, rows, BLOCK_ROWS):
-                block = values[start : start + BLOCK_ROWS]
-                kept = np.where(np.abs(block) < LARGEST, block, 0.0)  # NaN is not less
-                kept = kept.astype(np.float32, copy=False)
-                kept -= offset
-                kept /= scale
-                x_HWC[start : start + BLOCK_ROWS, :, i] = kept
-        return x_HWC
+                block, x_block = (array[start : start + BLOCK_ROWS] for array in (values, x_HW))
+                with np.errstate(over="ignore"):  # of what is replaced below
+                    np.subtract(block, offset, out=x_block)
+                    x_block /= scale
+                # NaN is not less.
+                np.copyto(x_block, missing, where=~(np.abs(block) < LARGEST))
+        return np.moveaxis(x_CHW, 0, -1)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from slstr_cloudmask.errors import BrokenFileError
 from slstr_cloudmask.extras import require
+from slstr_cloudmask.network.engine import PATCHES_AT_ONCE
 from slstr_cloudmask.network.model_file import Model
 from slstr_cloudmask.network.unet import receptive_reach
 
@@ -35,6 +36,7 @@ class OnnxRuntime:
     name = "onnx"
     # A granule at once, which is quicker than in parts; what is longer in parts, for memory.
     strip_rows: int | None = 1600
+    patches_at_once = PATCHES_AT_ONCE
 
     def __init__(self, model: Model, graph: Path | bytes) -> None:
         runtime = require("onnxruntime", extra="onnx")

@@ -13,6 +13,7 @@ from torch import Tensor
 from slstr_cloudmask.errors import BrokenFileError
 from slstr_cloudmask.extras import require
 from slstr_cloudmask.network.device import Precision
+from slstr_cloudmask.network.engine import PATCHES_AT_ONCE
 from slstr_cloudmask.network.model_file import Model
 from slstr_cloudmask.network.unet import receptive_reach
 
@@ -65,6 +66,7 @@ class OpenVino:
     name = "openvino"
     # A granule at once, which is quicker than in parts; what is longer in parts, for memory.
     strip_rows: int | None = 1600
+    patches_at_once = PATCHES_AT_ONCE
 
     def __init__(
         self, model: Model, graph: bytes | tuple[Path, Path], precision: Precision

@@ -90,11 +90,21 @@ def centre_starts(length: int, patch: int) -> list[int]:
     return [offset + i * patch for i in range(count)]
 
 
+def centre(length: int, patch: int) -> slice:
+    """Return the pixels of an axis that its whole patches in the centre cover; errors as there."""
+    starts = centre_starts(length, patch)
+    return slice(starts[0], starts[-1] + patch)
+
+
 def centre_patches(array: npt.NDArray[np.generic], patch: int) -> npt.NDArray[np.generic]:
-    """Cut an array (H, W, ...) into its whole central patches (K, P, P, ...), row by row."""
+    """Cut an array (H, W, ...) into its whole central patches (K, P, P, ...), row by row.
+
+    However the array lies in memory, the patches lie there one after the other.
+    """
     rows = centre_starts(array.shape[0], patch)
     columns = centre_starts(array.shape[1], patch)
-    return np.stack([array[r : r + patch, c : c + patch] for r in rows for c in columns])
+    patches = [array[r : r + patch, c : c + patch] for r in rows for c in columns]
+    return np.ascontiguousarray(np.stack(patches))
 
 
 def overlapping_patches(x_HWC: Float32Array, patch: int, crop: int) -> Float32Array:

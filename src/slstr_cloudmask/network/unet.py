@@ -7,6 +7,7 @@ It has 1,948,609 parameters for nine input channels and one logit per pixel.
 Shape legend: N scenes or patches, C channels, H rows, W columns.
 """
 
+import copy
 import math
 
 from torch import Tensor, nn
@@ -19,6 +20,8 @@ REFERENCE_WIDTHS = (32, 64, 128, 256)
 # Standard deviation of a normal distribution cut at ±2: Keras' he_normal divides by it, so that
 # the cut distribution has the variance that He et al. 2015 ask for.
 TRUNCATED_NORMAL_STD = 0.87962566103423978
+
+CHANNEL_MULTIPLE = 8  # tensor cores multiply channels of bf16 by the eight
 
 
 class UNet(nn.Module):
@@ -83,18 +86,46 @@ def join_upsampled(convolution: nn.Module, coarse_NCHW: Tensor, skip_NCHW: Tenso
         The first is half as high and half as wide as the second.
     """
     assert isinstance(convolution, nn.Conv2d)
-    channels_up = coarse_NCHW.shape[1]
-    weight_up, weight_skip = (
-        convolution.weight[:, :channels_up],
-        convolution.weight[:, channels_up:],
-    )
+    kernel, weight_skip = split_kernels(convolution.weight, coarse_NCHW.shape[1])
+    upsampled = functional.conv_transpose2d(coarse_NCHW, kernel, stride=2, padding=1)
+    return upsampled + functional.conv2d(skip_NCHW, weight_skip, convolution.bias, padding=1)
+
+
+def split_kernels(weight: Tensor, channels_up: int) -> tuple[Tensor, Tensor]:
+    """Return the two kernels that `join_upsampled` uses in place of one of 3×3.
+
+    Parameters
+    ----------
+    weight
+        (out, in, 3, 3), of which the first ``channels_up`` inputs are the doubled map.
+    channels_up
+        Channels of the coarse map.
+
+    Returns
+    -------
+    kernel_up, kernel_skip
+        (channels_up, out, 4, 4) of the transposed convolution, and (out, in, 3, 3) of the skip.
+    """
+    weight_up, kernel_skip = weight[:, :channels_up], weight[:, channels_up:]
     # Rows k of the 4×4 kernel are rows 2 - k and 3 - k of the 3×3 one, those of them that exist.
     padded = functional.pad(weight_up.flip(-2, -1), (1, 1, 1, 1))
-    kernel = 4 * functional.avg_pool2d(padded, 2, stride=1)
-    upsampled = functional.conv_transpose2d(
-        coarse_NCHW, kernel.transpose(0, 1), stride=2, padding=1
-    )
-    return upsampled + functional.conv2d(skip_NCHW, weight_skip, convolution.bias, padding=1)
+    kernel_up = 4 * functional.avg_pool2d(padded, 2, stride=1)
+    return kernel_up.transpose(0, 1), kernel_skip
+
+
+def padded_channels(x_NCHW: Tensor, multiple: int = CHANNEL_MULTIPLE) -> Tensor:
+    """Return maps or kernels (N, C, H, W) with channels of zeros up to a multiple."""
+    return functional.pad(x_NCHW, (0, 0, 0, 0, 0, -x_NCHW.shape[1] % multiple))
+
+
+def with_padded_input(network: UNet) -> UNet:
+    """Return a copy of a network that reads padded channels, and makes nothing of those added."""
+    padded = copy.deepcopy(network)
+    first = padded.encoder[0][0]  # type: ignore[index]
+    assert isinstance(first, nn.Conv2d)
+    first.weight = nn.Parameter(padded_channels(first.weight.detach()))
+    first.in_channels = first.weight.shape[1]
+    return padded
 
 
 def _conv_pair(inputs: int, outputs: int) -> nn.Sequential:

@@ -1,13 +1,14 @@
-"""Batches of patches, drawn with a true global shuffle and shared among processes.
+"""Batches of patches, in the order of an epoch and shared among processes.
 
-The order of an epoch follows from seed and epoch alone, and so do flips and rotations: a resumed
-run and a run on more processes see the same global batches. Each process takes every n-th patch of
-a global batch.
+The order follows from seed and epoch alone, and so do flips and rotations: a resumed run and a run
+on more processes see the same global batches. Each process takes every n-th patch of a global
+batch. Here is the true global shuffle; ``stream`` has the one for stores larger than memory.
 
 Shape legend: N patches, C channels, H rows, W columns.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -15,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.training.residence import Patches
@@ -27,7 +27,6 @@ Augment = Literal["none", "flips", "d4"]
 # transposition, each done or not.
 FLIP_ROWS, FLIP_COLUMNS, TRANSPOSE = 1, 2, 4
 SYMMETRIES = {"none": 1, "flips": 4, "d4": 8}
-CHANNEL_MULTIPLE = 8  # tensor cores multiply channels of bf16 by the eight
 
 
 @dataclass(frozen=True)
@@ -65,10 +64,14 @@ class Order:
         Of the patches in the store.
     symmetries
         One of the eight of the square for each of them, as bits.
+    arrivals
+        The same patches, and maybe others, in the order in which they are best read from a disk;
+        None: as they come.
     """
 
     indices: npt.NDArray[np.int64]
     symmetries: npt.NDArray[np.uint8]
+    arrivals: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -102,7 +105,7 @@ def whole_batches(order: Order, batch_size: int) -> Order:
 
 def draw(
     patches: Patches, order: Order, batch_size: int, *, rank: int = 0, world_size: int = 1
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Yield this process's part of every global batch.
 
     Parameters
@@ -114,16 +117,18 @@ def draw(
     rank, world_size
         This process among all.
     """
-    for start in range(0, len(order), batch_size):
-        mine = slice(start + rank, start + batch_size, world_size)
-        inputs_NHWC, labels_NHW = patches.gather(order.indices[mine])
-        turns = order.symmetries[mine]
-        labels_NHW = turned(labels_NHW, turns)
-        yield Batch(
-            x_NCHW=turned(inputs_NHWC, turns).float().permute(0, 3, 1, 2),
-            label_NHW=(labels_NHW == 1).float(),
-            valid_NHW=labels_NHW != UNKNOWN,
-        )
+    starts = range(0, len(order), batch_size)
+    shares = [slice(start + rank, start + batch_size, world_size) for start in starts]
+    indices = [order.indices[mine] for mine in shares]
+    with closing(patches.shares(indices, order.arrivals)) as gathered:
+        for mine, (inputs_NHWC, labels_NHW) in zip(shares, gathered, strict=True):
+            turns = order.symmetries[mine]
+            labels_NHW = turned(labels_NHW, turns)
+            yield Batch(
+                x_NCHW=turned(inputs_NHWC, turns).float().permute(0, 3, 1, 2),
+                label_NHW=(labels_NHW == 1).float(),
+                valid_NHW=labels_NHW != UNKNOWN,
+            )
 
 
 def turned(values: Tensor, symmetries: npt.NDArray[np.uint8]) -> Tensor:
@@ -137,8 +142,3 @@ def turned(values: Tensor, symmetries: npt.NDArray[np.uint8]) -> Tensor:
         other = values.transpose(1, 2).contiguous() if dims is None else values.flip(dims)
         values = torch.where(chosen.view(-1, *[1] * (values.ndim - 1)), other, values)
     return values
-
-
-def padded_channels(x_NCHW: Tensor, multiple: int = CHANNEL_MULTIPLE) -> Tensor:
-    """Return maps or kernels (N, C, H, W) with channels of zeros up to a multiple."""
-    return functional.pad(x_NCHW, (0, 0, 0, 0, 0, -x_NCHW.shape[1] % multiple))

@@ -112,9 +112,12 @@ def launched_device(name: str) -> torch.device:
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Ranks]:
-    """Join the other processes for the length of the block: NCCL on GPU, gloo on CPU."""
+    """Join the other processes for the length of the block: NCCL on GPU, gloo on CPU.
+
+    Within such a block another one changes nothing.
+    """
     ranks = launched()
-    if ranks.world_size == 1:
+    if ranks.world_size == 1 or distributed.is_initialized():
         yield ranks
         return
     if device.type == "cuda":

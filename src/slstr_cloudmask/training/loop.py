@@ -12,132 +12,43 @@ Shape legend: N patches, C channels, H rows, W columns.
 
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.events import Event, Listener, ignore
 from slstr_cloudmask.network.device import Precision, resolve_precision
-from slstr_cloudmask.network.model_file import Widths
-from slstr_cloudmask.network.unet import REFERENCE_WIDTHS, UNet
+from slstr_cloudmask.network.unet import UNet
 from slstr_cloudmask.progress import track
 from slstr_cloudmask.training.batches import (
-    Augment,
     Batch,
     Order,
     draw,
     in_turn,
     patch_indices,
-    shuffled,
     whole_batches,
 )
-from slstr_cloudmask.training.buffered import shuffled_files, through_buffer
 from slstr_cloudmask.training.checkpoint import load_checkpoint, save_checkpoint
+from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.distribution import Ranks
 from slstr_cloudmask.training.optimiser import (
-    OptimiserName,
     Schedule,
-    ScheduleName,
     make_optimiser,
 )
-from slstr_cloudmask.training.residence import Indices, Patches, Residence, place
-from slstr_cloudmask.training.split import SplitRule
+from slstr_cloudmask.training.ordering import Indices, Ordering, shuffled_files
+from slstr_cloudmask.training.residence import Patches, place
 from slstr_cloudmask.training.state import TrainState
 from slstr_cloudmask.training.step import Step
 from slstr_cloudmask.training.store import Store
 from slstr_cloudmask.training.tally import Outcome, Tally
 
 logger = logging.getLogger(__name__)
-
-# Patches of an epoch from which on it is worth a minute of the compiler's at the start: on two
-# cores it saves an eighth to a quarter of two minutes, in every epoch (docs/log.md).
-WORTH_COMPILING = 2000
-# What may change when a run goes on: when it ends, and what changes rounding or speed alone.
-NOT_IDENTITY = {"epochs", "patience", "keep", "residence"}
-
-
-class TrainConfig(BaseModel):
-    """How a network is trained. The defaults are the published runs' (batch 32, Adam, 1e-3).
-
-    Attributes
-    ----------
-    epochs
-        At most this many.
-    batch_size
-        Patches of a global batch, over all processes.
-    optimiser
-        ``adam``, as the reference, or ``muon``: see ``training.optimiser``.
-    learning_rate
-        The highest of the schedule.
-    schedule
-        ``constant``, as the reference, or ``one_cycle``: up, and down to zero at the last epoch.
-    warm_up
-        Share of the steps of ``one_cycle`` in which the rate goes up.
-    train_split
-        Share of the scenes that are trained on; the others validate.
-    split
-        Which: ``seeded`` by ``seed``; ``reference``, as the reference does, whatever the seed.
-    patience
-        Stop after this many epochs without a lower validation loss; ``None`` never stops.
-    keep
-        Weights to return: of the ``best`` epoch by validation loss, or of the ``last``.
-    seed
-        Of split, weights and order.
-    order
-        ``global``: every epoch is one permutation of all patches; ``buffer``: as the reference,
-        files in one order for all epochs, their patches through a buffer of a batch's size.
-    drop_remainder
-        Leave out what does not fill a last batch, in training and validation, as the reference.
-    widths
-        Channels at each level of the U-Net.
-    precision
-        ``auto``, ``fp32`` or ``bf16``.
-    augment
-        ``none``, as the reference; ``flips`` of rows and columns; ``d4``, all eight symmetries of
-        the square. Another one for each patch and epoch.
-    compile
-        Compile network and loss; ``auto`` does where an epoch is long enough to be worth it.
-    residence
-        Where the packed patches live: on the ``device``, ``pinned`` in the host's memory, or
-        ``mapped`` from the disk; ``auto`` takes the first that has room.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    epochs: int = Field(default=200, ge=1)
-    batch_size: int = Field(default=32, ge=1)
-    optimiser: OptimiserName = "adam"
-    learning_rate: float = Field(default=1e-3, gt=0)
-    schedule: ScheduleName = "constant"
-    warm_up: float = Field(default=0.1, ge=0, lt=1)
-    train_split: float = Field(default=0.8, gt=0, lt=1)
-    split: SplitRule = "seeded"
-    patience: int | None = Field(default=25, ge=1)
-    keep: Literal["best", "last"] = "best"
-    seed: int = Field(default=1234, ge=0)
-    order: Literal["global", "buffer"] = "global"
-    drop_remainder: bool = False
-    widths: Widths = REFERENCE_WIDTHS
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    augment: Augment = "none"
-    compile: bool | Literal["auto"] = "auto"
-    residence: Residence = "auto"
-
-    def compiled(self, patches: int) -> bool:
-        """Whether to compile for epochs of so many patches."""
-        return patches >= WORTH_COMPILING if self.compile == "auto" else self.compile
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What a checkpoint must share with the run that goes on from it."""
-        may_change = NOT_IDENTITY if self.schedule == "constant" else NOT_IDENTITY - {"epochs"}
-        return self.model_dump(mode="json", exclude=may_change)
 
 
 @dataclass(frozen=True)
@@ -190,7 +101,8 @@ def train(
         A file to which the run is saved after every epoch, and from which it goes on if the file
         is there.
     listen
-        Hears ``epoch_start``, ``epoch_stop``, ``evaluation_start`` and ``evaluation``.
+        Hears ``epoch_start``, ``epoch_stop``, ``evaluation_start`` and ``evaluation``; and
+        ``compile_start`` and ``compile_stop`` within the first epoch, where it is compiled.
 
     Returns
     -------
@@ -210,15 +122,15 @@ def train(
     # -- set up -------------------------------------------------------------------------------
     patches = place(store, device, config.residence, sharing=ranks.local_world_size)
     setting = _Setting(config, store, patches, device, precision, ranks)
+    streaming = torch.tensor(int(patches.residence == "streamed"), device=device)
+    ordering = config.ordering(streaming=bool(ranks.sum(streaming)))  # of one, of all
     train_indices, validation_indices = setting.split()
     network = _fresh_network(config, len(store.manifest.normaliser.channels)).to(device)
     optimiser = make_optimiser(config.optimiser, network, config.learning_rate)
-    patches_per_epoch = len(setting.order(train_indices, 1, learning=True))
-    steps_per_epoch = math.ceil(patches_per_epoch / config.batch_size)
     schedule = Schedule(
         optimiser,
         config.schedule,
-        steps=config.epochs * steps_per_epoch,
+        steps=config.epochs * config.steps(len(train_indices)),
         warm_up=config.warm_up,
     )
     step = Step(
@@ -229,6 +141,7 @@ def train(
         batch_size=config.batch_size,
         ranks=ranks,
         compiled=config.compiled(len(train_indices)),
+        listen=listen,
     )
     state, best_weights = TrainState(), _copy_weights(network)
     if checkpoint is not None and checkpoint.is_file():
@@ -236,6 +149,7 @@ def train(
         network.load_state_dict(saved["weights"])
         optimiser.load_state_dict(saved["optimiser"])
         state, best_weights = TrainState(**saved["state"]), saved["best_weights"]
+        ordering = ordering.resumed(saved["ordering"], config.order)
         logger.info("Going on after epoch %d from %s", state.epoch, checkpoint)
 
     resumed_after = state.epoch
@@ -244,23 +158,26 @@ def train(
     while not state.stopped(config.epochs, config.patience):
         state.epoch += 1
         listen(Event("epoch_start", {"epoch": state.epoch}))
-        order = setting.order(train_indices, state.epoch, learning=True)
+        order = setting.order(ordering, train_indices, state.epoch)
         trained = _train_epoch(setting, step, schedule, order, state.epoch)
         listen(Event("epoch_stop", {"epoch": state.epoch}))
         listen(Event("evaluation_start", {"epoch": state.epoch, "set": "validation"}))
-        checked = setting.order(validation_indices, state.epoch, learning=False)
+        checked = setting.order(ordering, validation_indices, state.epoch, learning=False)
         validated = _validate(setting, step, checked)
         if state.record(trained, validated, len(order)):
             best_weights = _copy_weights(network)
+        # Before the checkpoint: what was heard of an epoch that is then repeated is void, but an
+        # epoch that is kept is never unheard of.
+        listen(Event("evaluation", dict(state.history[-1])))
         if checkpoint is not None and ranks.is_first:
             content = {
                 "weights": network.state_dict(),
                 "optimiser": optimiser.state_dict(),
                 "state": asdict(state),
                 "best_weights": best_weights,
+                "ordering": ordering.record,
             }
             save_checkpoint(checkpoint, setting.identity, content)
-        listen(Event("evaluation", dict(state.history[-1])))
         if ranks.is_first:
             logger.info("%s", state.line(config.epochs))
 
@@ -312,17 +229,20 @@ class _Setting:
             )
         return train_indices, validation_indices
 
-    def order(self, indices: Indices, epoch: int, *, learning: bool) -> Order:
+    def order(
+        self, ordering: Ordering, indices: Indices, epoch: int, *, learning: bool = True
+    ) -> Order:
         """Return the order of an epoch of training or of validation."""
         config = self.config
-        augment = config.augment if learning else "none"
-        if config.order == "buffer":
-            order = through_buffer(indices, config.batch_size, config.seed, epoch, augment)
+        if learning:
+            order = ordering.epoch(indices, config.seed, epoch, config.augment)
+        elif config.order == "buffer":
+            order = ordering.epoch(indices, config.seed, epoch)
         else:
-            order = shuffled(indices, config.seed, epoch, augment) if learning else in_turn(indices)
+            order = in_turn(indices)
         return whole_batches(order, config.batch_size) if config.drop_remainder else order
 
-    def batches(self, order: Order) -> Iterator[Batch]:
+    def batches(self, order: Order) -> Generator[Batch, None, None]:
         return draw(
             self.patches,
             order,
@@ -336,20 +256,22 @@ def _train_epoch(
     setting: _Setting, step: Step, schedule: Schedule, order: Order, epoch: int
 ) -> Outcome:
     ranks, tally = setting.ranks, Tally(setting.device)
-    batches: Iterable[Batch] = setting.batches(order)
     steps = math.ceil(len(order) / setting.config.batch_size)
-    if ranks.is_first:
-        batches = track(batches, f"epoch {epoch}", steps)
-    for number, batch in enumerate(batches, (epoch - 1) * steps):
-        schedule.set(number)
-        tally.add(*step.train(batch), batch)
+    with closing(setting.batches(order)) as drawn:
+        batches: Iterable[Batch] = drawn
+        if ranks.is_first:
+            batches = track(drawn, f"epoch {epoch}", steps)
+        for number, batch in enumerate(batches, (epoch - 1) * steps):
+            schedule.set(number)
+            tally.add(*step.train(batch), batch)
     return tally.outcome(ranks)
 
 
 def _validate(setting: _Setting, step: Step, order: Order) -> Outcome:
     tally = Tally(setting.device)
-    for batch in setting.batches(order):
-        tally.add(*step.evaluate(batch), batch)
+    with closing(setting.batches(order)) as batches:
+        for batch in batches:
+            tally.add(*step.evaluate(batch), batch)
     return tally.outcome(setting.ranks)
 
 

@@ -5,9 +5,9 @@
     schedule.set(step)  # before the step of that number, from 0
     optimiser.step()
 
-``adam`` is the reference's. ``muon`` makes the update of each convolution orthogonal, as a matrix
-of its filters, so that all directions are learnt at one pace (Jordan et al. 2024); it takes a
-tenth of the epochs here (docs/performance.md).
+``adam`` is the reference's, as Keras reckons it. ``muon`` makes the update of each convolution
+orthogonal, as a matrix of its filters, so that all directions are learnt at one pace (Jordan et
+al. 2024); with ``one_cycle`` it took a tenth of the epochs here (docs/performance.md).
 """
 
 import math
@@ -17,10 +17,10 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from slstr_cloudmask.training.keras_adam import KerasAdam
+
 OptimiserName = Literal["adam", "muon"]
 ScheduleName = Literal["constant", "one_cycle"]
-
-ADAM_EPSILON = 1e-7  # the default of the reference's framework, Keras
 
 
 class Optimiser(Protocol):
@@ -108,7 +108,7 @@ class MuonAndAdam:
         """Change the weights."""
         for matrix, weight in zip(self._matrices, self._filters, strict=True):
             matrix.grad = None if weight.grad is None else _matrix(weight.grad)
-        self._muon.step()
+        self._muon.step()  # type: ignore[no-untyped-call]
         self._adam.step()
 
     def state_dict(self) -> dict[str, Any]:
@@ -122,8 +122,8 @@ class MuonAndAdam:
         self.param_groups = self._muon.param_groups + self._adam.param_groups
 
 
-def _adam(parameters: Sequence[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
-    return torch.optim.Adam(parameters, learning_rate, eps=ADAM_EPSILON, fused=True)
+def _adam(parameters: Sequence[nn.Parameter], learning_rate: float) -> KerasAdam:
+    return KerasAdam(parameters, learning_rate, fused=True)
 
 
 def _matrix(filters_OIHW: Tensor) -> Tensor:

@@ -18,13 +18,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 import xarray as xr
 
 from slstr_cloudmask.atomic import check_output, replacing
 from slstr_cloudmask.errors import BrokenFileError, CloudMaskError, InputError, OutputExistsError
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.network.normaliser import Normaliser
-from slstr_cloudmask.network.tiling import centre_patches
+from slstr_cloudmask.network.tiling import centre, centre_patches
 from slstr_cloudmask.progress import track
 from slstr_cloudmask.radiometry import (
     Radiometry,
@@ -184,12 +185,16 @@ class _Cut:
 
     def patches(self, scene: xr.Dataset) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]:
         """Return inputs (patches, P, P, C) and labels (patches, P, P)."""
-        cloud, known = label(scene, self.label_name)
+        middle = scene.isel(
+            {dim: centre(size, self.patch_size) for dim, size in scene.sizes.items()}
+        )
+        cloud, known = label(middle, self.label_name)
         empty = np.uint8(UNKNOWN if self.mask_empty else 0)
         label_HW = np.where(known, cloud.astype(np.uint8), empty)
-        converted = convert_radiometry(scene, self.radiometry)
-        x_HWC = Normaliser.benchmark().apply(converted).astype(np.float16)
-        return centre_patches(x_HWC, self.patch_size), centre_patches(label_HW, self.patch_size)
+        x_HWC = Normaliser.benchmark().apply(convert_radiometry(middle, self.radiometry))
+        # By torch: numpy takes ten times as long over float16.
+        half_HWC = torch.from_numpy(x_HWC).half().numpy()
+        return centre_patches(half_HWC, self.patch_size), centre_patches(label_HW, self.patch_size)
 
 
 @dataclass(frozen=True)

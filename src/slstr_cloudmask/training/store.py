@@ -97,12 +97,17 @@ class Store:
 
     Attributes
     ----------
+    folder
+        Where it lies.
+    manifest
+        What it holds.
     inputs_NHWC
         float16.
     labels_NHW
         uint8; 255 = no label.
     """
 
+    folder: Path
     manifest: StoreManifest
     inputs_NHWC: npt.NDArray[np.float16]
     labels_NHW: npt.NDArray[np.uint8]
@@ -149,7 +154,7 @@ def open_store(folder: Path) -> Store:
         raise BrokenFileError(
             f"The packed store in {folder} is not whole: {error}. Remove it and pack again."
         ) from error
-    return Store(manifest, inputs, labels)
+    return Store(folder, manifest, inputs, labels)
 
 
 def checksum(parts: Iterable[npt.NDArray[np.generic]]) -> str:
