@@ -90,8 +90,12 @@ class Answer(BaseModel):
         Of every epoch or round that counts, all ranks waiting for each other before and after.
     warm_up_seconds
         Of the first one, which counts for nothing: compiling, first touches of memory, files.
+    first_losses
+        Of training in the first few steps from fresh weights, and of validation after them: what
+        is compared with other numbers of ranks. None for inference.
     losses
-        Of training and of validation, in every epoch, the first one too.
+        Of training and of validation, in every epoch that was timed and the warm-up. Rounding
+        grows from step to step, so that these differ in the end.
     precision
         What it ran in.
     all_reduce
@@ -104,6 +108,7 @@ class Answer(BaseModel):
     steps: int = 0
     seconds: tuple[float, ...] = Field(min_length=1)
     warm_up_seconds: float
+    first_losses: tuple[float, float] | None = None
     losses: tuple[tuple[float, float], ...] = ()
     precision: str
     all_reduce: tuple[AllReduce, ...] = ()
