@@ -27,3 +27,9 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("finished") / "run"
     run_benchmark(small_config(data, out, epochs=1), device=CPU)
     return out
+
+
+@pytest.fixture(autouse=True)
+def _as_loud_as_at_first() -> None:
+    """Undo what a command that was run in this process did to the level of the log."""
+    logging.getLogger("slstr_cloudmask").setLevel(logging.NOTSET)
