@@ -1,5 +1,6 @@
 """Settings of the test run."""
 
+import logging
 import os
 from pathlib import Path
 
