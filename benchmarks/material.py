@@ -17,7 +17,7 @@ from slstr_cloudmask.network.normaliser import Normaliser
 from slstr_cloudmask.network.unet import UNet
 from slstr_cloudmask.simulate.dataset import simulate_dataset
 from slstr_cloudmask.simulate.plan import DatasetConfig
-from slstr_cloudmask.training.loop import TrainConfig
+from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.run import MODEL_NAME, DataConfig, run_training
 from slstr_cloudmask.training.store import (
     INPUTS_NAME,

@@ -14,7 +14,8 @@ from benchmarks.peer import Twin
 from benchmarks.timing import Sample, synchronise
 from slstr_cloudmask.events import Event
 from slstr_cloudmask.network.device import Precision
-from slstr_cloudmask.training.loop import TrainConfig, train
+from slstr_cloudmask.training.config import TrainConfig
+from slstr_cloudmask.training.loop import train
 from slstr_cloudmask.training.store import Store
 
 BATCH = 32

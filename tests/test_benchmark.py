@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,10 @@ import yaml
 
 from slstr_cloudmask.benchmark.config import BenchmarkConfig, load_config
 from slstr_cloudmask.benchmark.inference import Outcome, infer_scenes
-from slstr_cloudmask.benchmark.mlperf_log import COMPLIANCE_RULES
+from slstr_cloudmask.benchmark.result import resource_measurements
 from slstr_cloudmask.benchmark.result_file import read_result
 from slstr_cloudmask.benchmark.run import run_benchmark
+from slstr_cloudmask.benchmark.sampling import read_samples
 from slstr_cloudmask.detectors import get_detector
 from slstr_cloudmask.errors import (
     BrokenFileError,
@@ -195,26 +194,97 @@ def test_the_log_is_in_the_rules_order(run: Path) -> None:
     assert len(result["inference"]["accuracy"]) == 4
 
 
-def check_compliance(log: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mlperf_logging.compliance_checker", *options, str(log)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=log.parent,
-    )
+def test_the_run_names_its_timers(run: Path) -> None:
+    document = read_result(run)
+    timers = {row["name"]: row for row in document["timers"]}
+    assert list(timers) == [
+        *("total", "staging", "init", "run", "training block", "training", "loaddata"),
+        *("epoch", "validation", "save model", "inference block", "load model", "inference"),
+        *("read files", "predict scene", "write mask", "whole scene"),
+    ]
+    assert {row["status"] for row in timers.values()} == {"ok"}
+    assert timers["epoch"]["count"] == timers["validation"]["count"] == 2
+    assert timers["whole scene"]["count"] == 4
+    # One lies within the other.
+    for inner, outer in (
+        *[("run", "total"), ("training block", "run"), ("training", "training block")],
+        *[("load model", "inference block"), ("inference", "inference block")],
+    ):
+        assert 0 < timers[inner]["sum_s"] <= timers[outer]["sum_s"]
+    # Time per epoch divides by the two epochs that were run, of the 200 that may be.
+    values = {row["name"]: row["value"] for row in document["measurements"]}
+    told = (timers["epoch"]["sum_s"] + timers["validation"]["sum_s"]) / 2
+    assert values["time per epoch, with validation"] <= told
+    lines = (run / "timers.csv").read_text().splitlines()
+    assert len(lines) == 1 + len(timers)
+    assert lines[1].startswith("# csv,total,ok,")
 
 
-def test_the_log_passes_the_compliance_checker_with_our_rules(run: Path, tmp_path: Path) -> None:
-    rules = ("--usage", "hpc", "--ruleset", "3.0.0", "--config", str(COMPLIANCE_RULES), "--werror")
-    good = check_compliance(run / "mlperf.log", *rules)
-    assert good.returncode == 0, good.stderr
-    assert "SUCCESS" in good.stderr
-    text = (run / "mlperf.log").read_text().splitlines(keepends=True)
-    for key in ("init_stop", "epoch_stop", "run_stop", "seed", "result"):
-        broken = tmp_path / "broken.log"
-        broken.write_text("".join(line for line in text if f'"key": "{key}"' not in line))
-        assert check_compliance(broken, *rules).returncode == 1, key
+def test_the_run_tells_what_it_took_or_that_it_is_not_told(run: Path) -> None:
+    document = read_result(run)
+    (machine,) = document["resources"]
+    assert machine["samples"] <= len(read_samples(run / "samples.csv"))
+    assert list(machine["phases"]) == ["other", "staging", "training", "inference"]
+    assert machine["peak"]["process_bytes"] > 50e6
+    measured = {row["name"]: row for row in document["measurements"]}
+    assert measured["peak memory, the run's processes"]["value"] == machine["peak"]["process_bytes"]
+    # Energy is told with a value, or not told with a reason; never is it 0.
+    energy = machine["phases"]["training"]["energy_j"]["processor"]
+    if "processor_j" in machine["not_told"]:
+        assert energy is None
+        assert "processor energy, training" not in measured
+        assert "not told by this machine" in write_page(run, overwrite=True).read_text()
+    else:
+        assert measured["processor energy, training"]["value"] == energy > 0
+
+
+def test_energy_is_of_all_machines_or_is_not_told(tmp_path: Path) -> None:
+    """Two machines of which one says nothing of its GPUs."""
+
+    def machine(gpu_j: float | None) -> dict[str, Any]:
+        energies = {"processor": 100.0, "gpu": gpu_j}
+        phase = {"seconds": 10.0, "energy_j": energies, "mean_power_w": {"processor": 10.0}}
+        return {"phases": {"training": phase}, "peak": {"process_bytes": 5.0}}
+
+    config = small_config(tmp_path, tmp_path / "run")
+    rows = resource_measurements(config, [machine(30.0), machine(None)])
+    assert {row["name"]: row["value"] for row in rows} == {
+        "processor energy, training": 200.0,
+        "processor mean power, training": 20.0,
+        "peak memory, the run's processes": 10.0,
+    }
+
+
+def test_sampling_that_fails_does_not_take_the_run_with_it(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "samples.csv").mkdir()
+    document = run_benchmark(small_config(data, tmp_path, epochs=1), device=CPU)
+    assert "samples.csv cannot be written" in caplog.text
+    assert document["resources"][0]["samples"] == 0
+    assert write_page(tmp_path).is_file()
+
+
+def test_calibration_can_be_recomputed_from_the_masks(run: Path, data: Path) -> None:
+    off, count = 0.0, 0
+    for path in sorted((data / "ssts").rglob("*.hdf")):
+        with h5py.File(path) as file:
+            label = np.nan_to_num(file["bayes"][..., 0]) > 0
+        said = read_mask(run / "masks" / f"{path.stem}.nc")["cloud_probability"].values
+        known = np.isfinite(said)
+        off += float(((said.astype(float) - label) ** 2)[known].sum())
+        count += int(known.sum())
+    document = read_result(run)
+    key = ("network", "bayes", "all")
+    (row,) = [r for r in document["calibration"] if (r["mask"], r["label"], r["part"]) == key]
+    assert row["pixels"] == count
+    # The file keeps probabilities rounded.
+    assert row["brier"] == pytest.approx(off / count, abs=1e-3)
+    assert sum(one["pixels"] for one in row["bins"]) == count
+    (scored,) = [r for r in document["scores"] if (r["mask"], r["label"], r["part"]) == key]
+    assert scored["brier"] == row["brier"]
+    names = {row["name"] for row in document["measurements"]}
+    assert {"network: brier", "all cloud: brier"} <= names
 
 
 def test_the_references_two_lines(run: Path) -> None:
@@ -270,6 +340,12 @@ def test_a_stopped_run_goes_on(run: Path, data: Path, tmp_path: Path) -> None:
     # The time of both sittings counts.
     spent = [e["train_seconds"] + e["validation_seconds"] for e in document["training"]["history"]]
     assert document["seconds"]["training"] == pytest.approx(sum(spent))
+    laps = {row["name"]: row["count"] for row in document["timers"]}
+    assert {name: laps[name] for name in ("total", "loaddata", "epoch", "validation")} == {
+        name: 2 for name in ("total", "loaddata", "epoch", "validation")
+    }
+    told = document["resources"][0]["phases"]["training"]["seconds"]
+    assert told > sum(spent)
     whole, resumed = (load_model(folder / "model") for folder in (run, tmp_path))
     assert whole.checksum == resumed.checksum
 
@@ -355,6 +431,19 @@ def test_the_page_is_one_file_with_pictures(run: Path, tmp_path: Path) -> None:
         write_page(run, page)
     with pytest.raises(MissingFileError, match=r"holds no result\.json"):
         write_page(tmp_path)
+
+
+def test_the_page_of_an_older_result_does_without_what_is_not_there(
+    run: Path, tmp_path: Path
+) -> None:
+    document = read_result(run)
+    for name in ("calibration", "timers", "resources"):
+        del document[name]
+    (tmp_path / "result.json").write_text(json.dumps(document))
+    old, new = (write_page(folder, overwrite=True).read_text() for folder in (tmp_path, run))
+    for title in ("Do the probabilities", "Where the time went", "What it took"):
+        assert title not in old
+        assert title in new
 
 
 def test_the_page_does_without_scenes_that_are_gone(run: Path, tmp_path: Path) -> None:

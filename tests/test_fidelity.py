@@ -34,8 +34,9 @@ from slstr_cloudmask.network.unet import UNet
 from slstr_cloudmask.simulate.dataset import simulate_dataset
 from slstr_cloudmask.simulate.plan import DatasetConfig
 from slstr_cloudmask.training.batches import Batch, in_turn, patch_indices, whole_batches
+from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.distribution import Ranks
-from slstr_cloudmask.training.loop import TrainConfig, train
+from slstr_cloudmask.training.loop import train
 from slstr_cloudmask.training.optimiser import make_optimiser
 from slstr_cloudmask.training.ordering import Ordering, shuffled_files
 from slstr_cloudmask.training.pack import pack_scenes

@@ -550,9 +550,9 @@ def test_the_command(model: Model, tmp_path: Path) -> None:
     keras, back = tmp_path / "new" / "model.keras", tmp_path / "back"
     runner = CliRunner()
     there = runner.invoke(app, ["convert", "--to-keras", str(tmp_path / "ours"), str(keras)])
-    # Kernels of 3x3 and biases: 9-2-2 down, 2-3-3 down, 3-5-5 at the bottom, 8-3-3 and 5-2-2 up,
-    # and the head of 2-1: 9 (18+4 + 6+9 + 15+25 + 24+9 + 10+4) + 2 + (4 + 6 + 10 + 6 + 4 + 1),
-    # which is 1149.
+    # Kernels of 3x3 and biases: 9-2-2 down, 2-3-3 down, 3-5-5 at the bottom, 8-3-3 and 5-2-2
+    # up, and the head of 2-1:
+    # 9 (18+4 + 6+9 + 15+25 + 24+9 + 10+4) + 2 + (4 + 6 + 10 + 6 + 4 + 1) = 1149.
     count = 1149
     assert (
         there.stdout == f"{keras}: U-Net 2-3-5 of S1 S2 S3 S4 S5 S6 S7 S8 S9, {count} parameters.\n"

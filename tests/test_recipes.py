@@ -92,7 +92,7 @@ def test_switches_of_the_reference_are_off_elsewhere() -> None:
     plain = BenchmarkConfig(train_dir=Path("a"), inference_dir=Path("b"), output_dir=Path("c"))
     opened = load_recipe("open", ["data.root=anywhere"])
     for config in (plain, opened):
-        assert (config.train.split, config.train.order) == ("seeded", "global")
+        assert (config.train.split, config.train.order) == ("seeded", "auto")
         assert not config.train.drop_remainder
         assert not config.score_empty
         assert (config.data.mask_empty, config.data.file_order) == (True, "sorted")

@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from slstr_cloudmask.errors import InputError
+from slstr_cloudmask.events import Event
 from slstr_cloudmask.network.unet import UNet
 from slstr_cloudmask.training import residence
 from slstr_cloudmask.training.batches import Batch, Order, draw, in_turn, shuffled, turned
+from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.distribution import Ranks
-from slstr_cloudmask.training.loop import TrainConfig, train
+from slstr_cloudmask.training.loop import train
 from slstr_cloudmask.training.pack import pack_scenes
 from slstr_cloudmask.training.residence import Residence, place
 from slstr_cloudmask.training.step import Objective, Step
@@ -221,10 +223,15 @@ def test_without_a_compiler_the_network_trains_as_it_is(
 @pytest.mark.slow
 def test_a_compiled_step_is_the_same_but_for_rounding(caplog: pytest.LogCaptureFixture) -> None:
     step, plain = fresh_step(compiled=True), fresh_step()
+    heard: list[Event] = []
+    step.listen = heard.append
     for count in (5, 3):  # the last batch is smaller, and runs as it is
         step.train(random_batch(count))
         plain.train(random_batch(count))
     assert caplog.messages == []
+    # The first step alone makes the program, and it takes its time.
+    assert [event.name for event in heard] == ["compile_start", "compile_stop"]
+    assert heard[1].time_ns - heard[0].time_ns > 1e8
     for name, tensor in weights(plain).items():
         torch.testing.assert_close(tensor, weights(step)[name], rtol=1e-4, atol=1e-5)
 

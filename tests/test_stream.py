@@ -20,7 +20,8 @@ from slstr_cloudmask.errors import BrokenFileError, ConfigError, InputError
 from slstr_cloudmask.network.normaliser import Normaliser
 from slstr_cloudmask.training import reader, residence
 from slstr_cloudmask.training.batches import Batch, Order, draw, in_turn, patch_indices
-from slstr_cloudmask.training.loop import TrainConfig, TrainResult, train
+from slstr_cloudmask.training.config import TrainConfig
+from slstr_cloudmask.training.loop import TrainResult, train
 from slstr_cloudmask.training.ordering import Ordering, _drawn
 from slstr_cloudmask.training.pack import pack_scenes
 from slstr_cloudmask.training.reader import Reader, held_at_most
@@ -295,7 +296,8 @@ KILLED = """
 import sys, time
 from pathlib import Path
 import torch
-from slstr_cloudmask.training.loop import TrainConfig, train
+from slstr_cloudmask.training.config import TrainConfig
+from slstr_cloudmask.training.loop import train
 from slstr_cloudmask.training.store import open_store
 def listen(event):
     if event.name == "epoch_stop" and event.data["epoch"] == 2:

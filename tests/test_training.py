@@ -22,8 +22,9 @@ from slstr_cloudmask.errors import (
 from slstr_cloudmask.events import Event
 from slstr_cloudmask.radiometry import convert_radiometry
 from slstr_cloudmask.training.batches import draw, in_turn, patch_indices, shuffled
+from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.keras_adam import KerasAdam
-from slstr_cloudmask.training.loop import TrainConfig, TrainResult, train
+from slstr_cloudmask.training.loop import TrainResult, train
 from slstr_cloudmask.training.pack import pack_scenes
 from slstr_cloudmask.training.residence import place
 from slstr_cloudmask.training.run import DataConfig, run_training
@@ -362,7 +363,8 @@ import sys, torch
 from pathlib import Path
 from slstr_cloudmask.training import step
 from slstr_cloudmask.training.distribution import joined
-from slstr_cloudmask.training.loop import TrainConfig, train
+from slstr_cloudmask.training.config import TrainConfig
+from slstr_cloudmask.training.loop import train
 from slstr_cloudmask.training.store import open_store
 step.CPU_PART_PIXELS = int(sys.argv[4]) * 32 * 32
 device = torch.device("cpu")

@@ -168,7 +168,7 @@ def _portable(error: Exception) -> Exception:
 
 
 def _send(connection: "Connection[Any, Any]", answer: Any) -> None:
-    """Send an answer, its arrays through memory that both processes see."""
+    """Send an answer, its arrays through memory that both processes see where that is to be had."""
     buffers: list[pickle.PickleBuffer] = []
     content = pickle.dumps(answer, protocol=5, buffer_callback=buffers.append)
     raws = [buffer.raw() for buffer in buffers]
@@ -178,7 +178,11 @@ def _send(connection: "Connection[Any, Any]", answer: Any) -> None:
         return
     memory = _memory()
     try:
-        os.ftruncate(memory, total)
+        try:
+            os.ftruncate(memory, total)
+        except OSError:  # larger than files may be here: through the connection, copied twice
+            connection.send((pickle.dumps(answer), [], 0))
+            return
         with mmap.mmap(memory, total) as shared:
             for raw, place in zip(raws, places, strict=True):
                 shared[place] = raw

@@ -18,7 +18,7 @@ from slstr_cloudmask.benchmark.reference_config import is_reference, read_refere
 from slstr_cloudmask.benchmark.settings import full_key as full_key_of
 from slstr_cloudmask.benchmark.settings import with_settings
 from slstr_cloudmask.errors import ConfigError, MissingFileError
-from slstr_cloudmask.training.loop import TrainConfig
+from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.run import DataConfig
 from slstr_cloudmask.validation import UserPath, expanded, validated
 
@@ -178,7 +178,7 @@ def load_config(
     ConfigError
         Not YAML, an unknown key, or a value that cannot be.
     """
-    content = _read_yaml(path)
+    content = _submitted(_read_yaml(path))
     if is_reference(content):
         said = read_reference(content, str(path), output=output)
         content = _merged(_read_yaml(RECIPES / "reference.yaml"), said)
@@ -226,6 +226,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no keys: expected those of a recipe, train and data say.")
     return content
+
+
+def _submitted(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a submission's file that says how was run; any other file as it is."""
+    inner = content.get("configuration")
+    return inner if isinstance(inner, dict) and "github" in content else content
 
 
 def _merged(content: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

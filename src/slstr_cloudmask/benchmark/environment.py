@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import psutil
 import torch
 
 from slstr_cloudmask import __version__
+from slstr_cloudmask.io.remote import without_secrets
 from slstr_cloudmask.training.distribution import Ranks
 
 PACKAGES = ("torch", "numpy", "h5py", "xarray", "safetensors", "mlperf-logging")
@@ -29,6 +31,15 @@ def hardware(device: torch.device, ranks: Ranks) -> dict[str, Any]:
         "ranks": ranks.world_size,
         "nodes": max(1, ranks.world_size // ranks.local_world_size),
     }
+
+
+def gpu_uuids(device: torch.device, ranks: Ranks) -> list[str]:
+    """Return which GPUs of this machine the run is on: one for each of its processes here."""
+    if device.type != "cuda":
+        return []
+    alone = [torch.cuda.current_device() if device.index is None else device.index]
+    numbers = range(ranks.local_world_size) if ranks.local_world_size > 1 else alone
+    return [str(torch.cuda.get_device_properties(number).uuid) for number in numbers]
 
 
 def software() -> dict[str, Any]:
@@ -64,6 +75,25 @@ def _commit() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def repository(commit: str | None) -> dict[str, str | None]:
+    """Return where the source tree comes from: ``repo``, ``branch``, and ``tag`` of a commit.
+
+    What is not told is None. A user or a token in the address is left out.
+    """
+    asked = {
+        "repo": ("remote", "get-url", "origin"),
+        "branch": ("branch", "--show-current"),
+        "tag": ("describe", "--tags", "--exact-match", str(commit)),
+    }
+    found: dict[str, str | None] = dict.fromkeys(asked)
+    if _commit() is None:
+        return found
+    for key, arguments in asked.items():
+        with suppress(OSError, subprocess.SubprocessError):
+            found[key] = without_secrets(_git(*arguments, folder=Path(__file__).parent)) or None
+    return found
 
 
 def _git(*arguments: str, folder: Path) -> str:

@@ -3,8 +3,8 @@
 Staging, initialisation, the run with its epochs and evaluations, and its end. The lines are those
 of MLPerf HPC v3.0 where it has them (``training_policies/hpc_training_rules``) and of the Science
 policy where it asks for more (``submission_*``, ``result``). A run of several sittings is one log
-(see ``sittings``). ``cloudmask.compliance.yaml`` beside this file is a rule set for
-``mlperf_logging.compliance_checker``.
+(see ``sittings``). ``cloudmask.yaml`` beside this file adds what CloudMask's log must hold to the
+rules of ``mlperf_logging.compliance_checker``.
 """
 
 import logging
@@ -21,7 +21,7 @@ from slstr_cloudmask.events import Event
 
 logger = logging.getLogger(__name__)
 
-COMPLIANCE_RULES = Path(__file__).with_name("cloudmask.compliance.yaml")
+COMPLIANCE_RULES = Path(__file__).with_name("cloudmask.yaml")
 
 # Our events to (MLPerf key, kind of line); an event with an epoch carries it in its metadata.
 _INTERVALS = {

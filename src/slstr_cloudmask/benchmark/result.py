@@ -2,19 +2,28 @@
 
 ``measurements`` holds every headline number with its name, unit, label and data; ``scores`` every
 score by mask, label and part of day, with the trivial masks beside them; ``scenes`` the same scene
-by scene. The rest says how they came about: configuration, hardware and software as found.
+by scene, and ``calibration`` what the probabilities mean. The rest says how they came about:
+configuration, hardware and software as found, ``timers``, and ``resources`` that were taken.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from slstr_cloudmask.benchmark.config import BenchmarkConfig
 from slstr_cloudmask.benchmark.inference import STAGES, Outcome
 from slstr_cloudmask.benchmark.result_file import FORMAT_VERSION
-from slstr_cloudmask.evaluation.scores import LABEL_MEANING, summarise
+from slstr_cloudmask.benchmark.sampling import ENERGIES
+from slstr_cloudmask.evaluation.scores import LABEL_MEANING, calibrate, summarise
 from slstr_cloudmask.training.loop import TrainResult
 from slstr_cloudmask.training.store import Store
+
+MEMORIES = {
+    "process_bytes": "the run's processes",
+    "system_bytes": "the machines",
+    "gpu_bytes": "GPUs",
+}
 
 
 def compose(
@@ -24,6 +33,9 @@ def compose(
     outcome: Outcome,
     seconds: dict[str, float],
     environment: dict[str, Any],
+    *,
+    timers: list[dict[str, Any]],
+    resources: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return the result document.
 
@@ -39,6 +51,8 @@ def compose(
         Wall-clock time of ``staging``, ``init``, ``inference`` and the ``run``, in all sittings.
     environment
         ``hardware`` and ``software`` as found.
+    timers, resources
+        As `timers.timer_rows` and `resources.gather_resources` return them.
     """
     scores = summarise(outcome.scores)
     kept = trained.state.history[trained.kept_epoch - 1]
@@ -69,8 +83,14 @@ def compose(
         "seconds_by_scene": outcome.seconds,
         "seconds_per_scene": outcome.seconds_per_scene,
         "scenes_overlapped": outcome.overlapped,
-        "measurements": _measurements(config, trained, outcome, seconds, scores),
+        "timers": timers,
+        "resources": resources,
+        "measurements": [
+            *_measurements(config, trained, outcome, seconds, scores),
+            *resource_measurements(config, resources),
+        ],
         "scores": scores,
+        "calibration": calibrate(outcome.scores),
         "scenes": [score.to_dict() for score in outcome.scores],
     }
 
@@ -91,7 +111,7 @@ def _measurements(
 
     for row in scores:
         if row["part"] == "all":
-            for name in ("accuracy", "kuipers", "published_accuracy"):
+            for name in ("accuracy", "kuipers", "published_accuracy", "brier"):
                 add(f"{row['mask']}: {name}", row[name], "1", LABEL_MEANING[row["label"]], test)
     epochs = trained.state.history
     label = LABEL_MEANING[config.data.label]
@@ -111,6 +131,32 @@ def _measurements(
         add(f"{name} time", value, "s", None, test if name == "inference" else train)
     # The Science policy counts staging; MLPerf HPC does not.
     add("staging and run time", seconds["staging"] + seconds["run"], "s", None, train)
+    return rows
+
+
+def resource_measurements(
+    config: BenchmarkConfig, resources: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Gather energy and memory of all machines together; what one of them does not tell is none."""
+    rows = []
+
+    def add(name: str, values: Sequence[float | None], unit: str, data: Path) -> None:
+        if values and None not in values:
+            total = sum(value for value in values if value is not None)
+            row = {"name": name, "value": total, "unit": unit, "label": None, "data": str(data)}
+            rows.append(row)
+
+    for phase in ("staging", "training", "inference"):
+        data = config.inference_dir if phase == "inference" else config.train_dir
+        told = [machine["phases"].get(phase, {}) for machine in resources]
+        for source in ENERGIES:
+            energy = [one.get("energy_j", {}).get(source) for one in told]
+            power = [one.get("mean_power_w", {}).get(source) for one in told]
+            add(f"{source} energy, {phase}", energy, "J", data)
+            add(f"{source} mean power, {phase}", power, "W", data)
+    for name, words in MEMORIES.items():
+        peaks = [machine["peak"].get(name) for machine in resources]
+        add(f"peak memory, {words}", peaks, "byte", config.train_dir)
     return rows
 
 

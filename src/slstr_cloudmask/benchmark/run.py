@@ -20,6 +20,7 @@ from slstr_cloudmask.atomic import check_output
 from slstr_cloudmask.benchmark.config import BenchmarkConfig
 from slstr_cloudmask.benchmark.environment import hardware, software
 from slstr_cloudmask.benchmark.facts import run_facts, submission_facts
+from slstr_cloudmask.benchmark.resources import gather_resources, sampled
 from slstr_cloudmask.benchmark.result import compose, mlperf_result
 from slstr_cloudmask.benchmark.result_file import RESULT_NAME, read_result
 from slstr_cloudmask.benchmark.run_folder import CONFIG_NAME, read_config
@@ -31,9 +32,10 @@ from slstr_cloudmask.benchmark.scoring import (
     published_accuracy,
 )
 from slstr_cloudmask.benchmark.sittings import seconds_of
+from slstr_cloudmask.benchmark.timers import TIMERS_NAME, timer_rows, write_timers
 from slstr_cloudmask.detectors.network import Network
 from slstr_cloudmask.errors import InputError, OutputExistsError
-from slstr_cloudmask.events import Event, Listener
+from slstr_cloudmask.events import Event, Listener, to_all
 from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.io.find_scenes import find_scenes
 from slstr_cloudmask.network.model_file import check_model_folder, save_model
@@ -93,7 +95,11 @@ def run_benchmark(
 
     with joined(device) as ranks:
         environment = {"hardware": hardware(device, ranks), "software": software()}
-        with run_log(config, environment, ranks, overwrite=overwrite) as emit:
+        with (
+            run_log(config, environment, ranks, overwrite=overwrite) as log,
+            sampled(out, device, ranks, anew=overwrite) as machine,
+        ):
+            emit = to_all(log, machine)
             if overwrite and ranks.is_first:
                 forget(out)
             # -- staging: scenes are packed once, outside the timed run -----------------------
@@ -116,29 +122,35 @@ def run_benchmark(
 
             # -- the timed run: training, then masks of the test scenes --------------------------
             with interval(emit, "run"):
-                checkpoint = out / CHECKPOINT_NAME
-                trained = train(
-                    config.train,
-                    store,
-                    device=device,
-                    ranks=ranks,
-                    checkpoint=checkpoint,
-                    listen=emit,
-                )
-                detector = _saved_detector(config, store, trained, device, ranks)
-                test = {"epoch": trained.kept_epoch, "set": "test"}
-                emit(Event("inference_start", test))
-                outcome = mask_and_score(config, test_paths, detector, ranks, emit)
-                emit(Event("test_accuracy", {**test, "accuracy": published_accuracy(outcome)}))
-                emit(Event("inference_stop", test))
+                with interval(emit, "training_block"):
+                    trained = _train(config, store, device, ranks, emit)
+                with interval(emit, "inference_block"):
+                    with interval(emit, "load_model"):
+                        detector = _load_detector(config, device)
+                    test = {"epoch": trained.kept_epoch, "set": "test"}
+                    emit(Event("inference_start", test))
+                    outcome = mask_and_score(config, test_paths, detector, ranks, emit)
+                    emit(Event("test_accuracy", {**test, "accuracy": published_accuracy(outcome)}))
+                    emit(Event("inference_stop", test))
 
             # -- other detectors on the same scenes, outside the timed run ---------------------
             outcome.scores += baseline_scores(config, test_paths, ranks, emit)
 
-            seconds = {stage: seconds_of(stage, emit.events) for stage in TIMED}
-            document = compose(config, store, trained, outcome, seconds, environment)
+            seconds = {stage: seconds_of(stage, log.events) for stage in TIMED}
+            document = compose(
+                config,
+                store,
+                trained,
+                outcome,
+                seconds,
+                environment,
+                timers=timer_rows(log.events, outcome.seconds),
+                resources=gather_resources(machine, ranks),
+            )
             emit(Event("result", mlperf_result(document, config.submission.benchmark)))
-            emit.finish(document)
+            if ranks.is_first:
+                write_timers(document["timers"], out / TIMERS_NAME, config.submission.platform)
+            log.finish(document)
     return document
 
 
@@ -226,17 +238,31 @@ def interval(emit: Listener, name: str) -> Iterator[None]:
         emit(Event(f"{name}_stop", {"status": status}))
 
 
-def _saved_detector(
-    config: BenchmarkConfig, store: Store, trained: TrainResult, device: torch.device, ranks: Ranks
-) -> Network:
-    """Write the model file in the first process, and read it back in all: masks come from it."""
-    folder = _model_folder(config)
-    if ranks.is_first:
-        described = model_config(config.train, config.data, store, trained)
-        save_model(trained.network, described, folder, overwrite=True)
-    ranks.wait()
+def _train(
+    config: BenchmarkConfig, store: Store, device: torch.device, ranks: Ranks, emit: Listener
+) -> TrainResult:
+    """Train, and write the model file in the first process."""
+    with interval(emit, "training"):
+        trained = train(
+            config.train,
+            store,
+            device=device,
+            ranks=ranks,
+            checkpoint=config.output_dir / CHECKPOINT_NAME,
+            listen=emit,
+        )
+    with interval(emit, "save_model"):
+        if ranks.is_first:
+            described = model_config(config.train, config.data, store, trained)
+            save_model(trained.network, described, _model_folder(config), overwrite=True)
+        ranks.wait()
+    return trained
+
+
+def _load_detector(config: BenchmarkConfig, device: torch.device) -> Network:
+    """Read the model file back, in all processes: masks come from it."""
     return Network(
-        folder,
+        _model_folder(config),
         device=str(device),
         precision=config.train.precision,
         mode=config.inference_mode,

@@ -29,7 +29,7 @@ from slstr_cloudmask.benchmark.differences import PLACES, differences, flat
 from slstr_cloudmask.benchmark.event_log import EVENTS_NAME, SITTING_START, EventLog
 from slstr_cloudmask.errors import BrokenFileError, ConfigError, MissingFileError
 from slstr_cloudmask.events import Event
-from slstr_cloudmask.training.loop import NOT_IDENTITY
+from slstr_cloudmask.training.config import NOT_IDENTITY
 
 CONFIG_NAME, RECORD_NAME = "config.yaml", "run.json"
 FORMAT_VERSION = 1

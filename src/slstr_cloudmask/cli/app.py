@@ -23,12 +23,17 @@ from slstr_cloudmask.cli.demo import demo
 from slstr_cloudmask.cli.export import export
 from slstr_cloudmask.cli.gallery import gallery
 from slstr_cloudmask.cli.info import info
+from slstr_cloudmask.cli.leaderboard import leaderboard
 from slstr_cloudmask.cli.pack import pack
 from slstr_cloudmask.cli.predict import predict
 from slstr_cloudmask.cli.quicklook import quicklook
 from slstr_cloudmask.cli.runs import runs
+from slstr_cloudmask.cli.scaling import scaling
 from slstr_cloudmask.cli.simulate import simulate
 from slstr_cloudmask.cli.simulate_check import simulate_check
+from slstr_cloudmask.cli.status import status
+from slstr_cloudmask.cli.submit import submit
+from slstr_cloudmask.cli.sweep import sweep, trial
 from slstr_cloudmask.cli.train import evaluate, train
 from slstr_cloudmask.errors import CloudMaskError
 from slstr_cloudmask.progress import CONSOLE
@@ -57,10 +62,16 @@ for command in (
     convert,
     benchmark,
     runs,
+    leaderboard,
+    submit,
+    scaling,
+    sweep,
+    status,
     report,
     demo,
 ):
     app.command()(command)
+app.command(hidden=True)(trial)  # what launchers start
 app.add_typer(data, name="data")
 
 

@@ -67,10 +67,10 @@ def benchmark(
 
         cloudmask benchmark --config cloudMaskConfig.yaml
 
-    The run's folder gets result.json, the MLPerf log, the reference's two log lines, the model, the
-    masks and a page. A run that was stopped, killed even, goes on with the same command, or from
-    its folder alone. **--repeats** runs it several times and gives the spread (see **runs**). All
-    keys: docs/benchmark.md.
+    The run's folder gets result.json, the MLPerf log, the reference's two log lines, timers,
+    samples of energy and memory, the model, the masks and a page. A run that was stopped, killed
+    even, goes on with the same command, or from its folder alone. **--repeats** runs it several
+    times and gives the spread (see **runs**). All keys: docs/benchmark.md.
 
         cloudmask benchmark --resume runs/mine
         cloudmask benchmark --recipe open --repeats 5 data.root=DIR
@@ -97,7 +97,7 @@ def benchmark(
 
 
 def _show(document: dict[str, Any], folder: Path) -> None:
-    from slstr_cloudmask.cli.tables import print_scores
+    from slstr_cloudmask.cli.tables import print_resources, print_scores, print_timers
     from slstr_cloudmask.report.page import write_page
     from slstr_cloudmask.training.distribution import launched
 
@@ -105,6 +105,8 @@ def _show(document: dict[str, Any], folder: Path) -> None:
         return
     page = write_page(folder, overwrite=True)
     print_scores(document["scores"])
+    print_timers(document.get("timers", []), document["config"]["submission"]["platform"])
+    print_resources(document.get("resources", []))
     typer.echo(f"Result: {folder / 'result.json'}\nPage:   {page}")
     if document["data"]["inference_failed"] or document["data"]["training_skipped"]:
         raise typer.Exit(1)

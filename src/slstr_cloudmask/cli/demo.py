@@ -45,7 +45,7 @@ def demo(
     from slstr_cloudmask.report.page import write_page
     from slstr_cloudmask.simulate.dataset import simulate_dataset
     from slstr_cloudmask.simulate.plan import TESTING, TRAINING, DatasetConfig
-    from slstr_cloudmask.training.loop import TrainConfig
+    from slstr_cloudmask.training.config import TrainConfig
 
     started = time.perf_counter()
     data, run = output / "scenes", output / "run"

@@ -1,4 +1,4 @@
-"""Scores as a table on the terminal."""
+"""Scores, timers and energy as tables on the terminal."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -63,6 +63,43 @@ def _empty_table(title: str, columns: tuple[str, ...]) -> Table:
     for name in (headers[0], "sd", *headers[1:]):
         table.add_column(name, justify="right", no_wrap=True)
     return table
+
+
+def print_timers(rows: Iterable[dict[str, Any]], tag: str) -> None:
+    """Print timers to stdout: a table, and the lines of cloudmesh's StopWatch, which tools read."""
+    from slstr_cloudmask.benchmark.timers import csv_lines
+
+    rows = list(rows)
+    table = Table(title="Timers, in seconds", title_justify="left", title_style="bold")
+    table.add_column("timer", no_wrap=True)
+    for name in ("status", "laps", "last", "sum", "median", "90 %", "99 %", "max"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        spread = [row[name] for name in ("median_s", "p90_s", "p99_s", "max_s")]
+        cells = [f"{value:.3f}" if row["count"] > 1 else "" for value in spread]
+        ends = [f"{row['last_s']:.3f}", f"{row['sum_s']:.3f}"]
+        table.add_row(row["name"], row["status"], str(row["count"]), *ends, *cells)
+    console = table_console()
+    console.print(table)
+    for line in csv_lines(rows, tag):
+        console.out(line, highlight=False)
+
+
+def print_resources(machines: Iterable[dict[str, Any]]) -> None:
+    """Print to stdout what each machine told of its energy and memory, or why it did not."""
+    console = table_console()
+    for machine in machines:
+        for name, why in machine["not_told"].items():
+            what = {"processor_j": "of the processors", "gpu_j": "of the GPUs"}.get(name, name)
+            console.out(f"Energy {what}: not told by {machine['node']}. {why}", highlight=False)
+        for phase, row in machine["phases"].items():
+            told = [
+                f"{source} {joules:,.0f} J ({row['energy_kwh'][source]:.3g} kWh)"
+                for source, joules in row["energy_j"].items()
+                if joules is not None
+            ]
+            if told:
+                console.out(f"Energy of {phase}: {', '.join(told)}", highlight=False)
 
 
 def format_score(value: float | None, *, signed: bool = False) -> str:

@@ -62,8 +62,8 @@ def train(
     from slstr_cloudmask.cli.tables import format_score
     from slstr_cloudmask.io import open_scene
     from slstr_cloudmask.io.find_scenes import find_scenes
+    from slstr_cloudmask.training.config import TrainConfig
     from slstr_cloudmask.training.distribution import launched, launched_device
-    from slstr_cloudmask.training.loop import TrainConfig
     from slstr_cloudmask.training.run import DataConfig, run_training
     from slstr_cloudmask.training.store import is_store
     from slstr_cloudmask.validation import validated

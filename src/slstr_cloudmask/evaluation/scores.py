@@ -8,15 +8,17 @@ A score always names its label: against ``bayes`` it is agreement with the provi
   borders included, where a pixel without a label is clear (mlcommons/science).
 """
 
+import itertools
 import statistics
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from slstr_cloudmask.errors import InputError
+from slstr_cloudmask.evaluation.calibration import Reliability
 from slstr_cloudmask.evaluation.counts import Counts
 from slstr_cloudmask.flags import BoolArray
 from slstr_cloudmask.scene import label as scene_label
@@ -25,6 +27,7 @@ LABEL_MEANING = {
     "bayes": "agreement with the provider's Bayesian mask",
     "truth": "accuracy against the simulated truth",
 }
+PARTS = ("all", "day", "night")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class SceneScore:
         Counts over every pixel; no label is clear and no answer is clear.
     unanswered
         Pixels with a label where the mask has no answer.
+    reliability
+        Sums of the mask's probability against the label, over the pixels of ``valid``.
     """
 
     scene: str
@@ -56,6 +61,7 @@ class SceneScore:
     valid: Counts
     every: Counts
     unanswered: int = 0
+    reliability: Reliability = field(default_factory=Reliability)
 
     def to_dict(self) -> dict[str, Any]:
         """Return counts and scores of this scene, for a result file."""
@@ -68,6 +74,7 @@ class SceneScore:
             "published_accuracy": self.every.accuracy,
             "every_pixel": asdict(self.every),
             "unanswered": self.unanswered,
+            **self.reliability.scores(),
         }
 
 
@@ -109,15 +116,37 @@ def score_scene(
             f"Mask and scene {name} do not fit: {cloud.shape} and {labelled.shape} pixels."
         )
     answered = cloud <= 1
+    valid = known & answered
     return SceneScore(
         scene=name,
         part=part,
         mask=detector,
         label=label,
-        valid=Counts.of(cloud == 1, labelled, known & answered),
+        valid=Counts.of(cloud == 1, labelled, valid),
         every=Counts.of(cloud == 1 if cloud_everywhere is None else cloud_everywhere, labelled),
         unanswered=int(np.count_nonzero(known & ~answered)),
+        reliability=Reliability.of(mask["cloud_probability"].values, labelled, valid),
     )
+
+
+def calibrate(scores: Iterable[SceneScore]) -> list[dict[str, Any]]:
+    """Gather how far probabilities mean what they say: every mask, label and part of day.
+
+    Returns
+    -------
+    list of dict
+        ``mask``, ``label``, ``meaning``, ``part`` and the scores and bins of `Reliability`.
+    """
+    every = list(scores)
+    rows = []
+    for label, part in itertools.product(_distinct(s.label for s in every), PARTS):
+        group = [s for s in every if s.label == label and part in ("all", s.part)]
+        for mask in _distinct(s.mask for s in group):
+            total = sum((s.reliability for s in group if s.mask == mask), Reliability())
+            meaning = LABEL_MEANING.get(label, label)
+            names = {"mask": mask, "label": label, "meaning": meaning, "part": part}
+            rows.append({**names, **total.to_dict()})
+    return rows
 
 
 def summarise(scores: Iterable[SceneScore]) -> list[dict[str, Any]]:
@@ -131,12 +160,13 @@ def summarise(scores: Iterable[SceneScore]) -> list[dict[str, Any]]:
     list of dict
         ``mask``, ``label``, ``meaning``, ``part``, ``scenes``, ``counts``, every score of
         `Counts`, ``accuracy_scene_mean`` and ``accuracy_scene_sd`` over scenes,
-        ``published_accuracy`` and ``unanswered`` pixels.
+        ``published_accuracy`` and ``unanswered`` pixels; ``brier``, ``brier_skill`` and
+        ``calibration_error`` of its probabilities.
     """
     every = list(scores)
     rows = []
     for label in _distinct(s.label for s in every):
-        for part in ("all", "day", "night"):
+        for part in PARTS:
             group = [s for s in every if s.label == label and part in ("all", s.part)]
             masks = _distinct(s.mask for s in group)
             rows += [_row(mask, [s for s in group if s.mask == mask], part) for mask in masks]
@@ -146,18 +176,28 @@ def summarise(scores: Iterable[SceneScore]) -> list[dict[str, Any]]:
 
 
 def _trivial_rows(group: list[SceneScore], part: str) -> list[dict[str, Any]]:
-    constant = {"all cloud": Counts.all_cloud, "all clear": Counts.all_clear}
+    constants = {"all cloud": (Counts.all_cloud, 1.0), "all clear": (Counts.all_clear, 0.0)}
     return [
-        _row(
-            name,
-            [
-                SceneScore(s.scene, s.part, name, s.label, make(s.valid), make(s.every))
-                for s in group
-            ],
-            part,
-        )
-        for name, make in constant.items()
+        _row(name, [_constant(s, name, make, probability) for s in group], part)
+        for name, (make, probability) in constants.items()
     ]
+
+
+def _constant(
+    score: SceneScore, name: str, make: Callable[[Counts], Counts], probability: float
+) -> SceneScore:
+    valid = make(score.valid)
+    return SceneScore(
+        scene=score.scene,
+        part=score.part,
+        mask=name,
+        label=score.label,
+        valid=valid,
+        every=make(score.every),
+        reliability=Reliability.constant(
+            probability, cloud=valid.tp + valid.fn, clear=valid.fp + valid.tn
+        ),
+    )
 
 
 def _row(mask: str, group: list[SceneScore], part: str) -> dict[str, Any]:
@@ -174,6 +214,7 @@ def _row(mask: str, group: list[SceneScore], part: str) -> dict[str, Any]:
         "accuracy_scene_sd": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
         "published_accuracy": statistics.fmean(s.every.accuracy for s in group),
         "unanswered": sum(s.unanswered for s in group),
+        **sum((s.reliability for s in group), Reliability()).scores(),
     }
 
 

@@ -1,7 +1,7 @@
 """Figures of a benchmark's result, as SVG text that stands in a page."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -27,9 +27,22 @@ _STYLE: dict[Any, Any] = {
 
 
 def _svg(size_inches: tuple[float, float], draw: Callable[[Axes], None]) -> str:
+    return svg_of_panels(size_inches, [draw])
+
+
+def svg_of_panels(
+    size_inches: tuple[float, float],
+    draw: Sequence[Callable[[Axes], None]],
+    ratios: Sequence[float] | None = None,
+) -> str:
+    """Draw panels one above the other, which share their abscissa; ``ratios`` of their heights."""
     with mpl.rc_context(_STYLE):
         figure = Figure(size_inches, layout="constrained")
-        draw(figure.add_subplot())
+        panels = figure.subplots(
+            len(draw), sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios}
+        )
+        for fill, axes in zip(draw, panels[:, 0], strict=True):
+            fill(axes)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
@@ -115,3 +128,48 @@ def scene_bars(rows: list[dict[str, Any]], trivial: dict[str, float]) -> str:
         )
 
     return _svg((7.6, 3.0), draw)
+
+
+def reliability(rows: list[dict[str, Any]]) -> str:
+    """Draw how often cloud comes true by the probability that was said, by part of day.
+
+    Parameters
+    ----------
+    rows
+        Rows of `evaluation.scores.calibrate` of one mask and one label.
+    """
+    colours = {"all": "black", "day": ORANGE, "night": BLUE}
+    drawn = [row for row in rows if row["bins"]]
+
+    def draw_shares(axes: Axes) -> None:
+        axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="what it says")
+        for row in drawn:
+            said = [one["mean_probability"] for one in row["bins"]]
+            found = [one["cloud_share"] for one in row["bins"]]
+            colour = colours[row["part"]]
+            axes.plot(said, found, color=colour, marker=".", linewidth=1.2, label=row["part"])
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_ylabel("share that is cloud")
+        axes.legend(frameon=False, loc="upper left")
+
+    def draw_pixels(axes: Axes) -> None:
+        for row in drawn:
+            edges = [one["from"] for one in row["bins"]]
+            width = row["bins"][0]["to"] - row["bins"][0]["from"]
+            shares = [one["pixels"] / row["pixels"] for one in row["bins"]]
+            colour, filled = colours[row["part"]], row["part"] == "all"
+            axes.bar(
+                edges,
+                shares,
+                width,
+                align="edge",
+                color="#D5D9DE" if filled else "none",
+                edgecolor="none" if filled else colour,
+                linewidth=0.8,
+            )
+        axes.set_xlim(0, 1)
+        axes.set_yscale("log")
+        axes.set_ylabel("share of pixels")
+        axes.set_xlabel("probability of cloud")
+
+    return svg_of_panels((4.2, 4.6), [draw_shares, draw_pixels], (3, 1))

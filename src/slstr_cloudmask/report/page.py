@@ -21,6 +21,7 @@ from matplotlib import image
 
 from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.benchmark.result_file import read_result
+from slstr_cloudmask.benchmark.sampling import read_samples
 from slstr_cloudmask.errors import CloudMaskError
 from slstr_cloudmask.evaluation.counts import Counts
 from slstr_cloudmask.flags import UNKNOWN
@@ -29,6 +30,7 @@ from slstr_cloudmask.io.find_scenes import find_scenes
 from slstr_cloudmask.io.mask_file import read_mask
 from slstr_cloudmask.report import figures
 from slstr_cloudmask.report.composite import composite
+from slstr_cloudmask.report.resource_figure import resource_figure
 from slstr_cloudmask.scene import FloatArray, label
 
 PAGE_NAME = "report.html"
@@ -94,6 +96,7 @@ def write_page(run: Path, path: Path | None = None, *, overwrite: bool = False) 
         path /= PAGE_NAME
     environment = page_environment()
     environment.filters["score"] = _score
+    environment.filters["number"] = _number
     text = environment.get_template("page.html.j2").render(**_content(document, run))
     with replacing(path, overwrite=overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -121,6 +124,16 @@ def _content(document: dict[str, Any], run: Path) -> dict[str, Any]:
             )
             for name, rows in _scene_rows(document).items()
         },
+        "reliability": {
+            label: figures.reliability(rows) for label, rows in _calibration(document).items()
+        },
+        "calibration": _calibration(document),
+        "timers": document.get("timers", []),
+        "resources": document.get("resources", []),
+        "resource_figures": {
+            machine["file"]: resource_figure(read_samples(run / machine["file"]))
+            for machine in document.get("resources", [])
+        },
         "seconds_per_scene": document.get("seconds_per_scene")
         or fmean(sum(s.values()) for s in document["seconds_by_scene"]),
         "judged_by": judged_by,
@@ -142,8 +155,21 @@ def _scene_rows(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return rows
 
 
+def _calibration(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Gather the main mask's calibration by what its label means; results of old have none."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in document.get("calibration", []):
+        if row["mask"] == MAIN_MASK:
+            rows.setdefault(row["meaning"], []).append(row)
+    return rows
+
+
 def _score(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def _number(value: float | None, digits: str = ".4g") -> str:
+    return "–" if value is None else f"{value:{digits}}"
 
 
 def _pictured_scenes(

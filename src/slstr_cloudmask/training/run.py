@@ -23,8 +23,9 @@ from slstr_cloudmask.errors import ConfigError
 from slstr_cloudmask.network.model_file import ModelConfig, check_model_folder, save_model
 from slstr_cloudmask.network.tiling import TilingAxis
 from slstr_cloudmask.radiometry import Radiometry
+from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.distribution import Ranks, joined
-from slstr_cloudmask.training.loop import TrainConfig, TrainResult, train
+from slstr_cloudmask.training.loop import TrainResult, train
 from slstr_cloudmask.training.pack import SceneReader, pack_scenes
 from slstr_cloudmask.training.store import FileOrder, Store, StoreManifest, is_store, open_store
 

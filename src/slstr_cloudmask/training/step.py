@@ -12,6 +12,7 @@ Shape legend: N patches, C channels, H rows, W columns.
 """
 
 import logging
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +24,7 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from slstr_cloudmask.errors import InputError
+from slstr_cloudmask.events import Event, Listener, ignore
 from slstr_cloudmask.network.compiled import COMPILER_FAILURES, first_line
 from slstr_cloudmask.network.device import (
     Precision,
@@ -75,6 +77,11 @@ class Objective(nn.Module):
         compute = self._program() if usual else self._compute
         return compute(x_NCHW, label_NHW, valid_NHW)
 
+    @property
+    def has_program(self) -> bool:
+        """Whether a part has been run compiled, or tried to."""
+        return self._compiled is not None
+
     def _program(self) -> Compute:
         if self._compiled is None:
             self._compiled = torch.compile(self._compute, dynamic=False)
@@ -118,6 +125,9 @@ class Step:
         This process among all.
     compiled
         Compile network and loss.
+    listen
+        Hears ``compile_start`` and ``compile_stop`` around the first step that runs compiled,
+        once it is over: making the program is most of it.
     """
 
     def __init__(
@@ -130,6 +140,7 @@ class Step:
         batch_size: int,
         ranks: Ranks,
         compiled: bool = False,
+        listen: Listener = ignore,
     ) -> None:
         device = next(network.parameters()).device
         mine = -(-batch_size // ranks.world_size)
@@ -140,6 +151,7 @@ class Step:
         self._batch_size = batch_size
         self._optimiser = optimiser
         self._ranks = ranks
+        self.listen = listen
         self._shared = ranks.share(self.objective, one_backward=self.part_patches == mine)
 
     def train(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -150,6 +162,7 @@ class Step:
         InputError
             The batch does not fit into memory.
         """
+        had_program, started_ns = self.objective.has_program, time.time_ns()
         self._shared.train()
         labelled = self._ranks.sum(batch.valid_NHW.sum()).clamp(min=1)
         # The processes' gradients are averaged; this makes the mean one over all their pixels.
@@ -164,6 +177,10 @@ class Step:
             except COMPILER_FAILURES as error:
                 self._mend(error)
         self._optimiser.step()
+        if self.objective.has_program and not had_program:
+            status = "aborted" if self.objective.compiled_size is None else "success"
+            self.listen(Event("compile_start", time_ns=started_ns))
+            self.listen(Event("compile_stop", {"status": status}))
         return outcome
 
     def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,28 @@
+"""What MLPerf's compliance checker says of a log, with the package's rules.
+
+faults = compliance_faults(Path("RUN/mlperf.log"))     # empty where it passes
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from slstr_cloudmask.benchmark.mlperf_log import COMPLIANCE_RULES
+
+RULES = ("--usage", "hpc", "--ruleset", "3.0.0", "--config", str(COMPLIANCE_RULES), "--werror")
+_CHATTER = ("INFO", "ERROR - FAILED", "---", "**")
+
+
+def compliance_faults(log: Path) -> list[str]:
+    """Run the checker over a log; return what it finds wrong, a line each."""
+    command = [sys.executable, "-m", "mlperf_logging.compliance_checker", *RULES]
+    with tempfile.TemporaryDirectory() as folder:  # the checker leaves a log of its own
+        run = subprocess.run(
+            [*command, str(log.absolute())], cwd=folder, capture_output=True, text=True, check=False
+        )
+    if run.returncode == 0 and "SUCCESS" in run.stderr:
+        return []
+    lines = [line.removeprefix("WARNING -").strip() for line in run.stderr.splitlines()]
+    found = [line for line in lines if line and not line.startswith(_CHATTER)]
+    return found or [f"the compliance checker ended with exit code {run.returncode}"]
