@@ -120,6 +120,7 @@ def test_every_room_has_its_place() -> None:
         "report.quicklook",
         "report.realism_page",
         "report.gallery",
+        "report.board_page",
         "report.data_page",
         "report.scene_map",
         "report.scaling_figure",

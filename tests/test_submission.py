@@ -209,7 +209,10 @@ def _cut(name: str) -> Callable[[Path], None]:
 
 
 def _write(name: str, text: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_text(text) and None
+    def spoil(folder: Path) -> None:
+        (folder / name).write_text(text)
+
+    return spoil
 
 
 def test_a_folder_that_was_spoilt_is_found_out(submitted: Path, tmp_path: Path) -> None:

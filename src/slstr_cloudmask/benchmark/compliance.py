@@ -6,12 +6,13 @@ faults = compliance_faults(Path("RUN/mlperf.log"))     # empty where it passes
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from slstr_cloudmask.benchmark.mlperf_log import COMPLIANCE_RULES
 
 RULES = ("--usage", "hpc", "--ruleset", "3.0.0", "--config", str(COMPLIANCE_RULES), "--werror")
-_CHATTER = ("INFO", "ERROR - FAILED", "---", "**")
+_FAILED_TEST = "failed test:"
 
 
 def compliance_faults(log: Path) -> list[str]:
@@ -23,6 +24,20 @@ def compliance_faults(log: Path) -> list[str]:
         )
     if run.returncode == 0 and "SUCCESS" in run.stderr:
         return []
-    lines = [line.removeprefix("WARNING -").strip() for line in run.stderr.splitlines()]
-    found = [line for line in lines if line and not line.startswith(_CHATTER)]
+    found = list(_messages(run.stderr))
     return found or [f"the compliance checker ended with exit code {run.returncode}"]
+
+
+def _messages(text: str) -> Iterator[str]:
+    """Yield what the checker found: the first line of each message, and the test that failed."""
+    head, begins = "", False
+    for line in text.splitlines():
+        if begins or line.startswith("WARNING -"):
+            if head:
+                yield head
+            head = line.removeprefix("WARNING -").strip()
+        elif line.startswith(_FAILED_TEST):
+            head += f" {line.removeprefix(_FAILED_TEST).strip()}"
+        begins = line.startswith("-----")
+    if head:
+        yield head
