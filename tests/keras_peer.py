@@ -24,10 +24,11 @@ class Peer(Server):
     def save(self, folder: str, paths: list[str]) -> dict[str, Any]:
         """Save the reference's network with weights as if trained, and what it answers."""
         rng = np.random.default_rng(11)
+        self.tf.keras.utils.set_random_seed(11)
         model = unet(self.tf)
-        bias = [rng.normal(size=w.shape) if w.ndim == 1 else w for w in model.get_weights()]
+        bias = [0.1 * rng.normal(size=w.shape) if w.ndim == 1 else w for w in model.get_weights()]
         model.set_weights(bias)
-        self._compile(model)
+        self._compile(model, 1e-4)
         x_NHWC = rng.normal(size=(2, PATCH, PATCH, 9)).astype(np.float32)
         model.train_on_batch(x_NHWC[:1], rng.integers(0, 2, (1, PATCH, PATCH, 1)))
         for path in paths:

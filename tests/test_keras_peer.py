@@ -57,7 +57,7 @@ def model() -> Model:
     network = UNet()
     for parameter in network.parameters():
         if parameter.ndim == 1:
-            torch.nn.init.normal_(parameter)
+            torch.nn.init.normal_(parameter, std=0.1)
     return Model(network, ModelConfig(patch_size=PATCH, crop_size=20), "none")
 
 
