@@ -103,7 +103,7 @@ def test_eight_trials_over_two_processes(cloudmask: Cloudmask, data: Path, tmp_p
     begin = ("sweep", "-r", "smoke", "-o", str(sweep), f"data.root={data}", *SETTINGS)
     machine = ("--launcher", "local", "-j", "2", "--device", "cpu")
     process = cloudmask(*begin, *machine)
-    wait_for(lambda: first.is_dir() and follow(first), process)
+    wait_for((first / "checkpoint.pt").is_file, process)
     job = read_job(first)
     assert job is not None
     os.kill(int(job.id), signal.SIGKILL)
@@ -163,7 +163,7 @@ def test_eight_trials_on_slurm(
     first, third = sweep / "trial-0001", sweep / "trial-0003"
     begin = ("sweep", "-r", "smoke", "-o", str(sweep), f"data.root={data}", *SETTINGS)
     process = cloudmask(*begin, "--profile", write_profile(tmp_path, "debug"), env=slurm)
-    wait_for(lambda: first.is_dir() and follow(first), process)
+    wait_for((first / "checkpoint.pt").is_file, process)
     job = read_job(first)
     assert job is not None
     # What Slurm sends to a job that has to make room.

@@ -7,7 +7,7 @@
 
 ``adam`` is the reference's, as Keras reckons it. ``muon`` makes the update of each convolution
 orthogonal, as a matrix of its filters, so that all directions are learnt at one pace (Jordan et
-al. 2024); with ``one_cycle`` it took a tenth of the epochs here (docs/performance.md).
+al. 2024): how many epochs that saves, with ``one_cycle``, is in docs/performance.md.
 """
 
 import math
