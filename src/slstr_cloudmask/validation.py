@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import yaml
 from pydantic import AfterValidator, BaseModel, ValidationError
 
 from slstr_cloudmask.errors import ConfigError
@@ -27,6 +28,32 @@ def expanded(path: Path) -> Path:
 
 
 UserPath = Annotated[Path, AfterValidator(expanded)]
+
+
+def read_yaml(path: Path, *, expected: str) -> dict[str, Any]:
+    """Return the keys and values of a YAML file that is there.
+
+    Parameters
+    ----------
+    path
+        The file.
+    expected
+        Which keys it should hold, in words.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be read, is not YAML, or holds no keys.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, ValueError) as error:  # the second: not text, or a date that is none
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds no keys: expected {expected}.")
+    return content
 
 
 def validated(model: type[Config], content: Mapping[str, Any], where: str) -> Config:

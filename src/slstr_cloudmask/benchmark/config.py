@@ -11,16 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from slstr_cloudmask.benchmark.reference_config import is_reference, read_reference
 from slstr_cloudmask.benchmark.settings import full_key as full_key_of
 from slstr_cloudmask.benchmark.settings import with_settings
-from slstr_cloudmask.errors import ConfigError, MissingFileError
+from slstr_cloudmask.errors import MissingFileError
 from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.run import DataConfig
-from slstr_cloudmask.validation import UserPath, expanded, validated
+from slstr_cloudmask.validation import UserPath, expanded, read_yaml, validated
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 # Folders of training and of test scenes: as published since 2026, and before.
@@ -217,15 +216,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"There is no configuration file {path}: name one, or a recipe (--recipe "
             f"{', '.join(recipe_names())})."
         )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, ValueError) as error:  # the second: not text, or a date that is none
-        raise ConfigError(f"{path} is not YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no keys: expected those of a recipe, train and data say.")
-    return content
+    return read_yaml(path, expected="those of a recipe, train and data say")
 
 
 def _submitted(content: dict[str, Any]) -> dict[str, Any]:

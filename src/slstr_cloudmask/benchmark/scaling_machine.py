@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from slstr_cloudmask.errors import ConfigError, MissingFileError
-from slstr_cloudmask.validation import validated
+from slstr_cloudmask.errors import MissingFileError
+from slstr_cloudmask.validation import read_yaml, validated
 
 MACHINES = Path(__file__).parents[1] / "machines"
 
@@ -152,12 +151,5 @@ def load_machine(name: str | Path) -> Machine:
             f"There is no machine {str(name)!r}: expected {', '.join(machine_names())}, or the "
             "path of a YAML file."
         )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, ValueError) as error:  # the second: not text
-        raise ConfigError(f"{path} is not YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no keys: expected those of a machine (docs/scaling.md).")
+    content = read_yaml(path, expected="those of a machine (docs/scaling.md)")
     return validated(Machine, content, str(path))

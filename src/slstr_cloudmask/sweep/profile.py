@@ -12,11 +12,10 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from slstr_cloudmask.errors import ConfigError, MissingFileError
-from slstr_cloudmask.validation import validated
+from slstr_cloudmask.errors import MissingFileError
+from slstr_cloudmask.validation import read_yaml, validated
 
 PROFILES = Path(__file__).parent / "profiles"
 LAUNCHERS = ("here", "local", "slurm", "lsf")
@@ -128,10 +127,5 @@ def load_profile(name: str | Path) -> Profile:
             f"There is no profile {name}: expected the path of a YAML file, or one of "
             f"{', '.join(profile_names())}."
         )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no keys: expected launcher, partition, gpus say.")
+    content = read_yaml(path, expected="launcher, partition, gpus say")
     return validated(Profile, content, str(path))

@@ -11,7 +11,6 @@ Shape legend: N patches, C channels, H rows, W columns.
 """
 
 import logging
-import math
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -256,7 +255,7 @@ def _train_epoch(
     setting: _Setting, step: Step, schedule: Schedule, order: Order, epoch: int
 ) -> Outcome:
     ranks, tally = setting.ranks, Tally(setting.device)
-    steps = math.ceil(len(order) / setting.config.batch_size)
+    steps = setting.config.steps(len(order))
     with closing(setting.batches(order)) as drawn:
         batches: Iterable[Batch] = drawn
         if ranks.is_first:
