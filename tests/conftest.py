@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from rich.logging import RichHandler
 
 # Tests run side by side on all cores; threads of their own would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -31,6 +32,13 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _as_loud_as_at_first() -> None:
-    """Undo what a command that was run in this process did to the level of the log."""
+def _log_as_at_first() -> None:
+    """Undo what a command that was run in this process did to the log: its level, its handler.
+
+    The handler holds the standard error of that command, which is closed by now.
+    """
     logging.getLogger("slstr_cloudmask").setLevel(logging.NOTSET)
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if type(handler) in (logging.StreamHandler, RichHandler):  # pytest's own are subclasses
+            root.removeHandler(handler)
