@@ -1,8 +1,12 @@
 """The ways to mask a scene, one protocol.
 
-``get_detector`` makes one by name; ``list_detectors`` names what there is.
+``get_detector`` makes one by name; ``list_detectors`` names what there is. A new detector is a line
+in ``DETECTORS``; it is imported when it is asked for.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 from slstr_cloudmask.detectors.protocol import Detector
@@ -10,17 +14,54 @@ from slstr_cloudmask.errors import InputError
 
 __all__ = ["DETECTORS", "Detector", "get_detector", "list_detectors"]
 
-DETECTORS = {
-    "thresholds": "the classical tests on each pixel; needs no training (the default)",
-    "network": "a trained U-Net; needs a model file",
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A detector that needs no model: what it is, where it is, and its thresholds by name.
+
+    The class is called with ``threshold``, the probability from which on a pixel is cloud.
+    """
+
+    description: str
+    module: str
+    class_name: str
+    presets: Mapping[str, float] = field(default_factory=lambda: {"balanced": 0.5})
+
+    def make(self, threshold: str | float) -> Detector:
+        """Make the detector.
+
+        Raises
+        ------
+        InputError
+            It has no threshold of that name.
+        """
+        if isinstance(threshold, str):
+            if threshold not in self.presets:
+                raise InputError(
+                    f"Unknown threshold {threshold!r}: expected a number or "
+                    f"{', '.join(self.presets)}."
+                )
+            threshold = self.presets[threshold]
+        module = import_module(f"slstr_cloudmask.detectors.{self.module}")
+        detector: Detector = getattr(module, self.class_name)(threshold)
+        return detector
+
+
+DETECTORS: dict[str, Entry] = {
+    "thresholds": Entry(
+        "the classical tests on each pixel; needs no training (the default)",
+        "thresholds",
+        "Thresholds",
+    ),
 }
+NETWORK = "network"
 DEFAULT = "thresholds"
-PRESETS = {"balanced": 0.5}  # of detectors that carry no thresholds of their own
 
 
 def list_detectors() -> dict[str, str]:
     """Return what each detector is, by name."""
-    return dict(DETECTORS)
+    network = {NETWORK: "a trained U-Net; needs a model file"}
+    return {name: entry.description for name, entry in DETECTORS.items()} | network
 
 
 def get_detector(
@@ -55,9 +96,9 @@ def get_detector(
         An unknown name or preset, a threshold outside 0 to 1, or no model for ``network``.
     """
     if name == "default":
-        name = "network" if model is not None else DEFAULT
+        name = NETWORK if model is not None else DEFAULT
     threshold = _check_threshold(threshold)
-    if name == "network":
+    if name == NETWORK:
         if model is None:
             raise InputError("The detector 'network' needs a model: pass --model FOLDER.")
         from slstr_cloudmask.detectors.network import Network
@@ -70,13 +111,13 @@ def get_detector(
             engine=engine,
             scenes=scenes,
         )
-    if name == "thresholds":
-        if model is not None:
-            raise InputError("The detector 'thresholds' takes no model: leave --model out.")
-        from slstr_cloudmask.detectors.thresholds import Thresholds
-
-        return Thresholds(_preset(threshold))
-    raise InputError(f"Unknown detector {name!r}: expected one of {', '.join(DETECTORS)}.")
+    if name not in DETECTORS:
+        raise InputError(
+            f"Unknown detector {name!r}: expected one of {', '.join(list_detectors())}."
+        )
+    if model is not None:
+        raise InputError(f"The detector {name!r} takes no model: leave --model out.")
+    return DETECTORS[name].make(threshold)
 
 
 def _check_threshold(threshold: str | float) -> str | float:
@@ -88,13 +129,3 @@ def _check_threshold(threshold: str | float) -> str | float:
     if not 0.0 <= value <= 1.0:
         raise InputError(f"Threshold {value:g} is no probability: expected 0 to 1.")
     return value
-
-
-def _preset(threshold: str | float) -> float:
-    if not isinstance(threshold, str):
-        return threshold
-    if threshold not in PRESETS:
-        raise InputError(
-            f"Unknown threshold {threshold!r}: expected a number or {', '.join(PRESETS)}."
-        )
-    return PRESETS[threshold]
