@@ -36,13 +36,14 @@ from slstr_cloudmask.simulate.plan import DatasetConfig
 from slstr_cloudmask.training.batches import Batch, in_turn, patch_indices, whole_batches
 from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.distribution import Ranks
+from slstr_cloudmask.training.labels import Teaching
 from slstr_cloudmask.training.loop import train
 from slstr_cloudmask.training.optimiser import make_optimiser
 from slstr_cloudmask.training.ordering import Ordering, shuffled_files
 from slstr_cloudmask.training.pack import pack_scenes
 from slstr_cloudmask.training.split import split_scenes
 from slstr_cloudmask.training.state import TrainState
-from slstr_cloudmask.training.step import Step
+from slstr_cloudmask.training.step import Objective, Step
 from slstr_cloudmask.training.store import PackedScene, Store
 from slstr_cloudmask.training.tally import Tally
 from tests.scenes import make_scene, read_made_scene, touch_scenes
@@ -146,7 +147,13 @@ def test_the_split_is_scikit_learns() -> None:
 def test_patches_are_the_references(data: Path, tmp_path: Path) -> None:
     """Crop to whole patches, row by row; borders are 0 before normalisation and clear."""
     (path, *_) = find_scenes(data / "one-day")
-    store = pack_scenes([path], tmp_path / "s", read=open_scene, patch_size=PATCH, mask_empty=False)
+    store = pack_scenes(
+        [path],
+        tmp_path / "s",
+        read=open_scene,
+        patch_size=PATCH,
+        teaching=Teaching(empty_known=True),
+    )
     x_HWC, cloud = reference_channels(path)
     top, left = (64 % PATCH) // 2, (80 % PATCH) // 2  # 0 and 8
     corners = [(top + PATCH * i, left + PATCH * j) for i in range(2) for j in range(2)]
@@ -157,7 +164,7 @@ def test_patches_are_the_references(data: Path, tmp_path: Path) -> None:
         np.testing.assert_allclose(store.inputs_NHWC[number], x_HWC[mine], atol=2**-8)
         np.testing.assert_array_equal(store.labels_NHW[number], cloud[mine])
     edge = pack_scenes(
-        [path], tmp_path / "e", read=open_scene, patch_size=16, mask_empty=False
+        [path], tmp_path / "e", read=open_scene, patch_size=16, teaching=Teaching(empty_known=True)
     ).inputs_NHWC[0, 0, 0]
     np.testing.assert_allclose(edge, [-0.5] * 6 + [-270 / 22] * 3, atol=2**-8)
 
@@ -265,9 +272,8 @@ def test_the_loss_is_the_mean_cross_entropy_of_all_pixels() -> None:
     entropy.mean().backward()  # type: ignore[no-untyped-call]
     expected = {n: p.detach() - p.grad for n, p in network.named_parameters() if p.grad is not None}
     step = Step(
-        network,
+        Objective(network, "fp32", pad=False),
         torch.optim.SGD(network.parameters(), 1.0),
-        precision="fp32",
         patch_size=16,
         batch_size=4,
         ranks=Ranks(),

@@ -115,8 +115,9 @@ def fresh_step(**options: object) -> Step:
     torch.manual_seed(3)
     network = UNet(9, (4, 8))
     optimiser = torch.optim.SGD(network.parameters(), 0.1)
-    given = {"precision": "fp32", "patch_size": 16, "batch_size": 5, "ranks": Ranks(), **options}
-    return Step(network, optimiser, **given)  # type: ignore[arg-type]
+    given = {"patch_size": 16, "batch_size": 5, "ranks": Ranks(), **options}
+    objective = Objective(network, "fp32", pad=False)
+    return Step(objective, optimiser, **given)  # type: ignore[arg-type]
 
 
 def weights(step: Step) -> dict[str, torch.Tensor]:
@@ -144,7 +145,7 @@ def test_padded_channels_change_neither_logits_nor_gradients() -> None:
     outcomes = []
     for pad in (False, True):
         network.zero_grad()
-        loss, logits = Objective(network, "fp32", pad=pad)(*vars(batch).values())
+        loss, logits = Objective(network, "fp32", pad=pad)(*batch.tensors)
         loss.backward()
         gradient = network.get_parameter("encoder.0.0.weight").grad
         assert gradient is not None

@@ -23,6 +23,7 @@ from slstr_cloudmask.simulate.dataset import simulate_dataset
 from slstr_cloudmask.simulate.plan import DatasetConfig
 from slstr_cloudmask.training.distribution import Ranks
 from slstr_cloudmask.training.journal import JOURNAL_NAME, Entry, Journal
+from slstr_cloudmask.training.labels import Teaching
 from slstr_cloudmask.training.pack import pack_scenes
 from slstr_cloudmask.training.run import DataConfig, prepare_store
 from slstr_cloudmask.training.store import Store, broken_scenes, open_store
@@ -84,7 +85,7 @@ def test_a_stopped_packing_of_other_settings_starts_anew(tmp_path: Path) -> None
     with pytest.raises(KeyboardInterrupt):
         pack(folder, scenes, read=Dies("2"))
     reader = Dies("none")
-    store = pack(folder, scenes, read=reader, label_name="truth")
+    store = pack(folder, scenes, read=reader, teaching=Teaching("truth"))
     assert reader.read == ["0", "1", "2"]
     assert store.manifest.patches == 12
 

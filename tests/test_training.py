@@ -24,6 +24,7 @@ from slstr_cloudmask.radiometry import convert_radiometry
 from slstr_cloudmask.training.batches import draw, in_turn, patch_indices, shuffled
 from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.keras_adam import KerasAdam
+from slstr_cloudmask.training.labels import Teaching
 from slstr_cloudmask.training.loop import TrainResult, train
 from slstr_cloudmask.training.pack import pack_scenes
 from slstr_cloudmask.training.residence import place
@@ -72,7 +73,7 @@ def test_empty_pixels_have_no_label_unless_faithful(tmp_path: Path) -> None:
 
     options = {"read": read, "patch_size": 32}
     masked = pack_scenes(paths, tmp_path / "a", **options)  # type: ignore[arg-type]
-    faithful = pack_scenes(paths, tmp_path / "b", mask_empty=False, **options)  # type: ignore[arg-type]
+    faithful = pack_scenes(paths, tmp_path / "b", teaching=Teaching(empty_known=True), **options)  # type: ignore[arg-type]
     assert np.unique(masked.labels_NHW[0, :, :4]).tolist() == [255]
     assert np.unique(faithful.labels_NHW[0, :, :4]).tolist() == [0]
 
@@ -300,7 +301,7 @@ def test_a_checkpoint_of_another_label_is_refused(store: Store, tmp_path: Path) 
         tmp_path / "store",
         read=read_made_scene,
         patch_size=32,
-        label_name="truth",
+        teaching=Teaching("truth"),
     )
     with pytest.raises(ConfigError, match="another run: store"):
         train(short, other, device=CPU, checkpoint=tmp_path / "checkpoint.pt")

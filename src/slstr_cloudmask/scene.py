@@ -33,6 +33,8 @@ from slstr_cloudmask.flags import (
     DIMS,
     UNKNOWN,
     BoolArray,
+    decode_flag,
+    flag_masks,
     integer_flags,
     value_flag_variable,
 )
@@ -256,6 +258,19 @@ def regime(scene: xr.Dataset) -> npt.NDArray[np.uint8]:
     light = np.where(sunlit, np.uint8(Regime.DAY), np.uint8(Regime.NIGHT))
     np.copyto(result, light, where=valid_pixels(scene))
     return result
+
+
+def surface_flag(scene: xr.Dataset, meaning: str) -> BoolArray | None:
+    """Where the product says ``ocean``, ``land``, ``coastline`` or ``inland_water``.
+
+    None where the scene has no flag ``confidence``, or one that does not know the word.
+    """
+    if "confidence" not in scene:
+        return None
+    confidence = scene["confidence"]
+    if "flag_meanings" not in confidence.attrs or meaning not in flag_masks(confidence.attrs):
+        return None
+    return decode_flag(confidence, meaning)[0]
 
 
 def usable_bands(regime: int) -> tuple[str, ...]:

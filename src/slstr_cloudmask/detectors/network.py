@@ -18,7 +18,9 @@ from slstr_cloudmask.mask import build_mask
 from slstr_cloudmask.network.device import resolve_device, resolve_precision
 from slstr_cloudmask.network.engine import make_engine
 from slstr_cloudmask.network.inference import InferenceMode, predict_logits
+from slstr_cloudmask.network.inputs import network_inputs
 from slstr_cloudmask.network.model_file import Model, ModelConfig, load_model
+from slstr_cloudmask.network.normaliser import Normaliser
 from slstr_cloudmask.radiometry import (
     RADIOMETRIES,
     convert_radiometry,
@@ -92,7 +94,7 @@ class Network:
         _check_bands(scene, config.normaliser.channels)
         logits = predict_logits(
             self.engine,
-            config.normaliser.apply(_as_trained(scene, config)),
+            _inputs(_as_trained(scene, config), config.normaliser),
             mode=self.mode,
             patch_size=config.patch_size,
             crop_size=config.crop_size,
@@ -123,6 +125,15 @@ class Network:
                 "inference_mode": self.mode,
             },
         )
+
+
+def _inputs(scene: xr.Dataset, normaliser: Normaliser) -> npt.NDArray[np.float32]:
+    """Return what the network reads of a scene (rows, columns, inputs)."""
+    x_HWC = normaliser.apply(scene)
+    if normaliser.reads == "bands":
+        return x_HWC
+    x_NCHW = torch.from_numpy(x_HWC).permute(2, 0, 1)[None]
+    return np.moveaxis(network_inputs(x_NCHW, normaliser)[0].numpy(), 0, -1)
 
 
 def _threshold(model: Model, threshold: str | float) -> float:

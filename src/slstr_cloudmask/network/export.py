@@ -85,7 +85,7 @@ def _random_input(engine: Engine, model: Model, seed: int | None) -> Tensor:
         random.seed()
     else:
         random.manual_seed(seed)
-    shape = (2, len(model.config.normaliser.channels), 8 * engine.stride, 12 * engine.stride)
+    shape = (2, len(model.config.normaliser.inputs), 8 * engine.stride, 12 * engine.stride)
     return torch.randn(shape, generator=random)
 
 

@@ -125,7 +125,7 @@ class _Layers:
 
 def _model_config(model: Model) -> dict[str, Any]:
     """Return the network as Keras 2 writes it down, which Keras 3 reads too."""
-    size, channels = model.config.patch_size, len(model.config.normaliser.channels)
+    size, channels = model.config.patch_size, len(model.config.normaliser.inputs)
     *down, bottom = model.network.widths
     layers, skips = _Layers(), []
     shape = {"batch_input_shape": [None, size, size, channels]}

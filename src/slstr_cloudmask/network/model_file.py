@@ -41,9 +41,9 @@ class ModelConfig(BaseModel):
     architecture, widths
         The network: the U-Net with its channels at each level.
     normaliser
-        Channels in input order, with shift and scale.
+        Channels in input order, with shift and scale, and what the network reads of them.
     label
-        What it was trained on: ``bayes`` or ``truth``.
+        What it was trained on: see ``training.labels``.
     radiometry
         ``as_distributed`` or ``adjusted``: of the reflectances that it was trained on. A file
         that does not say was trained on ``as_distributed`` ones, as the benchmark's are.
@@ -74,7 +74,7 @@ class ModelConfig(BaseModel):
 
     def build(self) -> UNet:
         """Return a network of this architecture with fresh weights."""
-        return UNet(len(self.normaliser.channels), self.widths)
+        return UNet(len(self.normaliser.inputs), self.widths)
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,6 @@ def load_model(folder: Path) -> Model:
     except RuntimeError as error:
         raise ModelError(
             f"The weights in {weights_path} do not fit {CONFIG_NAME} beside them "
-            f"({len(config.normaliser.channels)} channels, widths {config.widths}): {error}"
+            f"({len(config.normaliser.inputs)} inputs, widths {config.widths}): {error}"
         ) from error
     return Model(network.eval(), config, hashlib.sha256(weights_path.read_bytes()).hexdigest())

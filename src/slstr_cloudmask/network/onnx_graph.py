@@ -24,6 +24,13 @@ from slstr_cloudmask.network.unet import UNet, receptive_reach, split_kernels
 OPSET, IR_VERSION = 18, 8
 INPUT, OUTPUT = "normalised_channels", "logits"
 
+_READING = {
+    "bands": "(value - offset) / scale of each channel, where value is 0 where nothing was "
+    "measured",
+    "full": "(value - offset) / scale of each channel, then asinh(S7-S8 / 1 K), "
+    "asinh(S8-S9 / 0.5 K), then 1 for each channel that was measured; all are 0 where it was not",
+}
+
 
 def metadata(model: Model) -> dict[str, str]:
     """Return what a user of an exported file needs to know, as short texts.
@@ -35,9 +42,10 @@ def metadata(model: Model) -> dict[str, str]:
     stride = model.network.stride
     return {
         "producer": f"slstr-cloudmask {__version__}",
-        "input": f"{INPUT} (N, C, H, W) float32: (value - offset) / scale of each channel, where "
-        f"value is 0 where nothing was measured; H and W are multiples of {stride}",
+        "input": f"{INPUT} (N, C, H, W) float32: {_READING[normaliser.reads]}; "
+        f"H and W are multiples of {stride}",
         "output": f"{OUTPUT} (N, 1, H, W) float32: cloud probability is 1 / (1 + exp(-logit))",
+        "inputs": json.dumps(normaliser.inputs),
         "channels": json.dumps(normaliser.channels),
         "offset": json.dumps(normaliser.offset),
         "scale": json.dumps(normaliser.scale),
@@ -74,7 +82,7 @@ def onnx_bytes(model: Model, *, extra: str = "onnx") -> bytes:
     with torch.no_grad():
         parts.network(model.network)
     number = onnx.TensorProto.FLOAT
-    channels = len(model.config.normaliser.channels)
+    channels = len(model.config.normaliser.inputs)
     given = helper.make_tensor_value_info(INPUT, number, ["N", channels, "H", "W"])
     made = helper.make_tensor_value_info(OUTPUT, number, ["N", 1, "H", "W"])
     graph = helper.make_graph(parts.nodes, "unet", [given], [made], initializer=parts.weights)

@@ -17,9 +17,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from slstr_cloudmask.flags import UNKNOWN
+from slstr_cloudmask.network.inputs import network_inputs
+from slstr_cloudmask.training.dropout import without_bands
 from slstr_cloudmask.training.residence import Patches
-from slstr_cloudmask.training.store import PackedScene
+from slstr_cloudmask.training.store import PackedScene, StoreManifest
 
 Augment = Literal["none", "flips", "d4"]
 
@@ -36,22 +37,30 @@ class Batch:
     Attributes
     ----------
     x_NCHW
-        Normalised channels, float32, channels last in memory.
+        The network's inputs, float32, channels last in memory.
     label_NHW
-        1.0 cloud, 0.0 clear.
+        1.0 cloud, 0.0 clear, or a probability between.
     valid_NHW
         Whether the pixel has a label.
+    stratum_NHW
+        Where the label is, where a store tells: see ``labels``.
     """
 
     x_NCHW: Tensor
     label_NHW: Tensor
     valid_NHW: Tensor
+    stratum_NHW: Tensor | None = None
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All that there is of these."""
+        always = (self.x_NCHW, self.label_NHW, self.valid_NHW)
+        return always if self.stratum_NHW is None else (*always, self.stratum_NHW)
 
     def parts(self, size: int) -> Iterator[Self]:
         """Yield the batch in parts of at most ``size`` patches; an empty one as it is."""
         for start in range(0, max(1, len(self.label_NHW)), size):
-            mine = slice(start, start + size)
-            yield type(self)(self.x_NCHW[mine], self.label_NHW[mine], self.valid_NHW[mine])
+            yield type(self)(*(tensor[start : start + size] for tensor in self.tensors))
 
 
 @dataclass(frozen=True)
@@ -67,11 +76,14 @@ class Order:
     arrivals
         The same patches, and maybe others, in the order in which they are best read from a disk;
         None: as they come.
+    absent
+        Bands that are taken away from each of them (see ``dropout``); None: none is.
     """
 
     indices: npt.NDArray[np.int64]
     symmetries: npt.NDArray[np.uint8]
     arrivals: npt.NDArray[np.int64] | None = None
+    absent: npt.NDArray[np.uint16] | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -100,7 +112,10 @@ def shuffled(
 def whole_batches(order: Order, batch_size: int) -> Order:
     """Return an order without what does not fill a last batch."""
     count = len(order) // batch_size * batch_size
-    return replace(order, indices=order.indices[:count], symmetries=order.symmetries[:count])
+    absent = None if order.absent is None else order.absent[:count]
+    return replace(
+        order, indices=order.indices[:count], symmetries=order.symmetries[:count], absent=absent
+    )
 
 
 def draw(
@@ -117,18 +132,28 @@ def draw(
     rank, world_size
         This process among all.
     """
+    manifest = patches.store.manifest
     starts = range(0, len(order), batch_size)
     shares = [slice(start + rank, start + batch_size, world_size) for start in starts]
     indices = [order.indices[mine] for mine in shares]
     with closing(patches.shares(indices, order.arrivals)) as gathered:
         for mine, (inputs_NHWC, labels_NHW) in zip(shares, gathered, strict=True):
             turns = order.symmetries[mine]
-            labels_NHW = turned(labels_NHW, turns)
-            yield Batch(
-                x_NCHW=turned(inputs_NHWC, turns).float().permute(0, 3, 1, 2),
-                label_NHW=(labels_NHW == 1).float(),
-                valid_NHW=labels_NHW != UNKNOWN,
-            )
+            x_NCHW = turned(inputs_NHWC, turns).permute(0, 3, 1, 2)
+            if order.absent is not None:
+                x_NCHW = without_bands(x_NCHW, order.absent[mine], manifest.normaliser)
+            yield _batch(x_NCHW, turned(labels_NHW, turns), manifest)
+
+
+def _batch(x_NCHW: Tensor, codes_NHW: Tensor, manifest: StoreManifest) -> Batch:
+    label_NHW, valid_NHW, stratum_NHW = manifest.coding.decoded(codes_NHW)
+    inputs_NCHW = network_inputs(x_NCHW, manifest.normaliser)
+    return Batch(
+        x_NCHW=inputs_NCHW.contiguous(memory_format=torch.channels_last),
+        label_NHW=label_NHW.float() * valid_NHW,
+        valid_NHW=valid_NHW,
+        stratum_NHW=stratum_NHW * valid_NHW if manifest.strata > 1 else None,
+    )
 
 
 def turned(values: Tensor, symmetries: npt.NDArray[np.uint8]) -> Tensor:

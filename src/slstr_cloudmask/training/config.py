@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from slstr_cloudmask.network.model_file import Widths
 from slstr_cloudmask.network.unet import REFERENCE_WIDTHS
 from slstr_cloudmask.training.batches import Augment
+from slstr_cloudmask.training.losses import LossName
 from slstr_cloudmask.training.optimiser import OptimiserName, ScheduleName
 from slstr_cloudmask.training.ordering import Ordering, OrderName
 from slstr_cloudmask.training.residence import Residence
@@ -67,6 +68,13 @@ class TrainConfig(BaseModel):
     augment
         ``none``, as the reference; ``flips`` of rows and columns; ``d4``, all eight symmetries of
         the square. Another one for each patch and epoch.
+    band_dropout
+        Share of the patches from which bands are taken away, so that the network learns to do
+        without them; needs data that says which are there (``reads: full``).
+    loss, label_smoothing
+        What a wrong probability costs: see ``losses``.
+    ignore_edges_px
+        Nothing is learnt within this distance of the edge of a cloud, as the label has it.
     compile
         Compile network and loss; ``auto`` does where an epoch is long enough to be worth it.
     residence
@@ -95,6 +103,10 @@ class TrainConfig(BaseModel):
     widths: Widths = REFERENCE_WIDTHS
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     augment: Augment = "none"
+    band_dropout: float = Field(default=0.0, ge=0, le=1)
+    loss: LossName = "cross_entropy"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    ignore_edges_px: int = Field(default=0, ge=0)
     compile: bool | Literal["auto"] = "auto"
     residence: Residence = "auto"
 

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict
 
 from slstr_cloudmask.atomic import claim
 from slstr_cloudmask.errors import OutputExistsError, WriteError
+from slstr_cloudmask.training.labels import Confusion
 from slstr_cloudmask.training.store import INPUTS_NAME, LABELS_NAME, PackedScene
 
 JOURNAL_NAME = "journal.jsonl"
@@ -32,7 +33,8 @@ JOURNAL_NAME = "journal.jsonl"
 class Entry(BaseModel):
     """A scene that is done: its patches, or why it was skipped.
 
-    ``unsaid`` says that it does not tell the radiometry of its reflectances.
+    ``unsaid`` says that it does not tell the radiometry of its reflectances, ``confusion`` how far
+    its provider's label differs from masks.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +43,7 @@ class Entry(BaseModel):
     count: int = 0
     blake2b: str | None = None
     unsaid: bool = False
+    confusion: Confusion | None = None
     skipped: str | None = None
     ends: tuple[int, int] = (0, 0)  # bytes of both files when it was done
 

@@ -10,10 +10,11 @@ its checkpoint ends where an unbroken one does.
 Shape legend: N patches, C channels, H rows, W columns.
 """
 
+import copy
 import logging
 from collections.abc import Generator, Iterable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ from slstr_cloudmask.training.batches import (
 from slstr_cloudmask.training.checkpoint import load_checkpoint, save_checkpoint
 from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.distribution import Ranks
+from slstr_cloudmask.training.dropout import absent_bands
+from slstr_cloudmask.training.losses import OF_TWO, PixelLoss, provider_shares
 from slstr_cloudmask.training.optimiser import (
     Schedule,
     make_optimiser,
@@ -43,8 +46,8 @@ from slstr_cloudmask.training.optimiser import (
 from slstr_cloudmask.training.ordering import Indices, Ordering, shuffled_files
 from slstr_cloudmask.training.residence import Patches, place
 from slstr_cloudmask.training.state import TrainState
-from slstr_cloudmask.training.step import Step
-from slstr_cloudmask.training.store import Store
+from slstr_cloudmask.training.step import Objective, Step
+from slstr_cloudmask.training.store import Store, StoreManifest
 from slstr_cloudmask.training.tally import Outcome, Tally
 
 logger = logging.getLogger(__name__)
@@ -124,8 +127,9 @@ def train(
     streaming = torch.tensor(int(patches.residence == "streamed"), device=device)
     ordering = config.ordering(streaming=bool(ranks.sum(streaming)))  # of one, of all
     train_indices, validation_indices = setting.split()
-    network = _fresh_network(config, len(store.manifest.normaliser.channels)).to(device)
-    optimiser = make_optimiser(config.optimiser, network, config.learning_rate)
+    objective = _objective(config, store.manifest, precision, device)
+    network = objective.network
+    optimiser = make_optimiser(config.optimiser, trained_part(objective), config.learning_rate)
     schedule = Schedule(
         optimiser,
         config.schedule,
@@ -133,9 +137,8 @@ def train(
         warm_up=config.warm_up,
     )
     step = Step(
-        network,
+        objective,
         optimiser,
-        precision=precision,
         patch_size=store.manifest.patch_size,
         batch_size=config.batch_size,
         ranks=ranks,
@@ -146,6 +149,8 @@ def train(
     if checkpoint is not None and checkpoint.is_file():
         saved = load_checkpoint(checkpoint, setting.identity, device)
         network.load_state_dict(saved["weights"])
+        if objective.companion is not None:
+            objective.companion.load_state_dict(saved["companion"])
         optimiser.load_state_dict(saved["optimiser"])
         state, best_weights = TrainState(**saved["state"]), saved["best_weights"]
         ordering = ordering.resumed(saved["ordering"], config.order)
@@ -171,6 +176,7 @@ def train(
         if checkpoint is not None and ranks.is_first:
             content = {
                 "weights": network.state_dict(),
+                "companion": objective.companion and objective.companion.state_dict(),
                 "optimiser": optimiser.state_dict(),
                 "state": asdict(state),
                 "best_weights": best_weights,
@@ -235,6 +241,9 @@ class _Setting:
         config = self.config
         if learning:
             order = ordering.epoch(indices, config.seed, epoch, config.augment)
+            if config.band_dropout:
+                absent = absent_bands(len(order), config.band_dropout, config.seed, epoch)
+                order = replace(order, absent=absent)
         elif config.order == "buffer":
             order = ordering.epoch(indices, config.seed, epoch)
         else:
@@ -274,10 +283,44 @@ def _validate(setting: _Setting, step: Step, order: Order) -> Outcome:
     return tally.outcome(setting.ranks)
 
 
-def _fresh_network(config: TrainConfig, channels: int) -> UNet:
+def _objective(
+    config: TrainConfig, manifest: StoreManifest, precision: Precision, device: torch.device
+) -> Objective:
+    """Make what is trained: a fresh network, its loss, and a second network where that needs one.
+
+    Raises
+    ------
+    InputError
+        The loss needs to know what the store does not say.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network = UNet(channels, config.widths)
+        fresh = [_network(config, manifest) for _ in range(1 + (config.loss in OF_TWO))]
+    if config.loss == "early_learning":  # an average, which begins where the network does
+        fresh[1] = copy.deepcopy(fresh[0]).requires_grad_(False)
+    forward = config.loss == "forward"
+    loss = PixelLoss(
+        config.loss,
+        config.label_smoothing,
+        provider_shares(manifest.confusion) if forward else None,
+    )
+    return Objective(
+        fresh[0],
+        precision,
+        pad=device.type == "cuda",
+        loss=loss,
+        ignore_edges_px=config.ignore_edges_px,
+        companion=fresh[1] if len(fresh) > 1 else None,
+    ).to(device)
+
+
+def trained_part(objective: Objective) -> nn.Module:
+    """Return what the optimiser changes."""
+    return objective if objective.loss.name == "co_teaching" else objective.network
+
+
+def _network(config: TrainConfig, manifest: StoreManifest) -> UNet:
+    network = UNet(len(manifest.normaliser.inputs), config.widths)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

@@ -11,7 +11,7 @@ killed even, goes on after the last whole scene.
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,8 +23,7 @@ import xarray as xr
 
 from slstr_cloudmask.atomic import check_output, replacing
 from slstr_cloudmask.errors import BrokenFileError, CloudMaskError, InputError, OutputExistsError
-from slstr_cloudmask.flags import UNKNOWN
-from slstr_cloudmask.network.normaliser import Normaliser
+from slstr_cloudmask.network.normaliser import Normaliser, Reads
 from slstr_cloudmask.network.tiling import centre, centre_patches
 from slstr_cloudmask.progress import track
 from slstr_cloudmask.radiometry import (
@@ -33,8 +32,8 @@ from slstr_cloudmask.radiometry import (
     reflectances_present,
     scene_radiometry,
 )
-from slstr_cloudmask.scene import label
 from slstr_cloudmask.training.journal import Entry, Journal
+from slstr_cloudmask.training.labels import Confusion, Teaching
 from slstr_cloudmask.training.store import (
     MANIFEST_NAME,
     FileOrder,
@@ -48,6 +47,7 @@ from slstr_cloudmask.workers import in_order
 
 logger = logging.getLogger(__name__)
 
+THE_PROVIDERS = Teaching()
 SceneReader = Callable[[Path], xr.Dataset]
 
 
@@ -57,8 +57,8 @@ def pack_scenes(
     *,
     read: SceneReader,
     patch_size: int = 256,
-    label_name: str = "bayes",
-    mask_empty: bool = True,
+    teaching: Teaching = THE_PROVIDERS,
+    reads: Reads = "bands",
     radiometry: Radiometry = "as_distributed",
     file_order: FileOrder = "sorted",
     jobs: int = 1,
@@ -76,10 +76,10 @@ def pack_scenes(
         Reads one scene with its labels; with several jobs, a function of a module.
     patch_size
         Pixels along each side of a patch.
-    label_name
-        ``bayes`` or ``truth``.
-    mask_empty
-        Leave pixels that were not seen without a label. If false they are clear (faithful).
+    teaching
+        Which label, and where there is none.
+    reads
+        What the network is to read of the channels: see ``network.inputs``.
     radiometry
         What every scene's reflectances are converted to; those of scenes that do not say what they
         are in are packed as they are, with a warning.
@@ -107,24 +107,33 @@ def pack_scenes(
     if not ordered:
         raise InputError("There is no scene to pack.")
     check_names(ordered)
-    settings = {
+    normaliser = Normaliser.benchmark(reads=reads)
+    settings: dict[str, object] = {
         "patch_size": patch_size,
-        "label": label_name,
-        "empty_pixels": "masked" if mask_empty else "clear",
+        "label": teaching.label,
+        "levels": teaching.coding.levels,
+        "strata": teaching.coding.strata,
+        "masks": None if teaching.masks is None else str(teaching.masks),
+        "ignore_coast_px": teaching.ignore_coast_px,
+        "empty_pixels": "clear" if teaching.empty_known else "masked",
         "radiometry": radiometry,
         "file_order": file_order,
-        "normaliser": Normaliser.benchmark(),
-        "sources_digest": _digest(ordered),
+        "normaliser": normaliser,
+        "sources_digest": _digest(ordered, teaching.masks),
     }
     if store := _same_store(folder, settings, overwrite=overwrite):
         return store
     check_output(folder, overwrite=overwrite)
-    cut = _Cut(read, patch_size, label_name, mask_empty, radiometry)
+    cut = _Cut(read, patch_size, teaching, normaliser, radiometry)
     partial_folder = folder.with_name(f"{folder.name}.packing")
     identity = StoreManifest.model_validate({**settings, "scenes": ()}).model_dump(mode="json")
     with Journal(partial_folder, identity) as journal:
         _write_scenes(ordered, journal, cut, jobs)
-        found = {"scenes": journal.scenes, "skipped": journal.skipped}
+        found = {
+            "scenes": journal.scenes,
+            "skipped": journal.skipped,
+            "confusion": _added(entry.confusion for entry in journal.entries),
+        }
         manifest = StoreManifest.model_validate({**settings, **found})
         journal.finish(MANIFEST_NAME, manifest.model_dump_json(indent=1) + "\n")
         with replacing(folder, overwrite=overwrite) as temporary:
@@ -167,10 +176,20 @@ def check_names(paths: Sequence[Path]) -> None:
         raise InputError(f"Two scenes share the name {twice[0]}: keep one of them.")
 
 
-def _digest(paths: Sequence[Path]) -> str:
+def _digest(paths: Sequence[Path], masks: Path | None) -> str:
     """Digest of names, sizes and times of change: tells whether a store is out of date."""
-    text = "\n".join(f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in paths)
+    files = [*paths, *sorted(masks.glob("*.nc"))] if masks is not None else paths
+    text = "\n".join(f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _added(counts: Iterable[Confusion | None]) -> Confusion | None:
+    """Add up the confusion of scenes, stratum by stratum."""
+    known = [count for count in counts if count is not None]
+    if not known:
+        return None
+    total = np.sum(np.array(known, np.int64), axis=0)
+    return tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in total)
 
 
 @dataclass(frozen=True)
@@ -179,19 +198,18 @@ class _Cut:
 
     read: SceneReader
     patch_size: int
-    label_name: str
-    mask_empty: bool
+    teaching: Teaching
+    normaliser: Normaliser
     radiometry: Radiometry
 
-    def patches(self, scene: xr.Dataset) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]:
+    def patches(
+        self, scene: xr.Dataset, path: Path
+    ) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]:
         """Return inputs (patches, P, P, C) and labels (patches, P, P)."""
-        middle = scene.isel(
-            {dim: centre(size, self.patch_size) for dim, size in scene.sizes.items()}
-        )
-        cloud, known = label(middle, self.label_name)
-        empty = np.uint8(UNKNOWN if self.mask_empty else 0)
-        label_HW = np.where(known, cloud.astype(np.uint8), empty)
-        x_HWC = Normaliser.benchmark().apply(convert_radiometry(middle, self.radiometry))
+        inner = {str(dim): centre(size, self.patch_size) for dim, size in scene.sizes.items()}
+        middle = scene.isel(inner)
+        label_HW = self.teaching.codes(scene, path)[inner["rows"], inner["columns"]]
+        x_HWC = self.normaliser.apply(convert_radiometry(middle, self.radiometry))
         # By torch: numpy takes ten times as long over float16.
         half_HWC = torch.from_numpy(x_HWC).half().numpy()
         return centre_patches(half_HWC, self.patch_size), centre_patches(label_HW, self.patch_size)
@@ -210,13 +228,15 @@ def _pack_scene(cut: _Cut, path: Path) -> _Packed:
     """Read a scene and cut it."""
     try:
         scene = cut.read(path)
-        patches = cut.patches(scene)
+        patches = cut.patches(scene, path)
+        confusion = cut.teaching.confusion(scene, path)
     except CloudMaskError as error:
         return _Packed(Entry(name=path.name, skipped=str(error)), error=error)
     entry = Entry(
         name=path.name,
         count=len(patches[1]),
         blake2b=checksum(patches),
+        confusion=confusion,
         unsaid=scene_radiometry(scene) is None and bool(reflectances_present(scene)),
     )
     return _Packed(entry, patches)

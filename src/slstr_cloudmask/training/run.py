@@ -21,13 +21,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from slstr_cloudmask.atomic import replacing
 from slstr_cloudmask.errors import ConfigError
 from slstr_cloudmask.network.model_file import ModelConfig, check_model_folder, save_model
+from slstr_cloudmask.network.normaliser import Reads
 from slstr_cloudmask.network.tiling import TilingAxis
 from slstr_cloudmask.radiometry import Radiometry
 from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.distribution import Ranks, joined
+from slstr_cloudmask.training.labels import OF_MASKS, LabelName, Teaching
 from slstr_cloudmask.training.loop import TrainResult, train
 from slstr_cloudmask.training.pack import SceneReader, pack_scenes
 from slstr_cloudmask.training.store import FileOrder, Store, StoreManifest, is_store, open_store
+from slstr_cloudmask.validation import UserPath
 
 STORE_NAME, CHECKPOINT_NAME, MODEL_NAME, HISTORY_NAME = (
     "store",
@@ -43,7 +46,17 @@ class DataConfig(BaseModel):
     Attributes
     ----------
     label
-        ``bayes``, the provider's mask (the benchmark's), or ``truth`` of simulated scenes.
+        ``bayes``, the provider's mask (the benchmark's); ``truth`` of simulated scenes; ``masks``
+        that a detector made; ``agreed``, the provider's where such a mask agrees: see ``labels``.
+    masks
+        Their folder.
+    strata
+        Keep in which light and on which surface each label is, for the loss ``forward``; with
+        ``masks`` also how far the provider's label differs from them.
+    ignore_coast_px
+        Nothing is learnt within this distance of a coastline.
+    reads
+        What the network reads: ``bands`` (the benchmark's) or ``full``: see ``network.inputs``.
     patch_size, crop_size
         Pixels of a patch, and of what inference by patches cuts from it.
     mask_empty
@@ -58,7 +71,11 @@ class DataConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    label: str = Field(default="bayes", pattern="^(bayes|truth)$")
+    label: LabelName = "bayes"
+    masks: UserPath | None = None
+    strata: bool = False
+    ignore_coast_px: int = Field(default=0, ge=0)
+    reads: Reads = "bands"
     patch_size: int = Field(default=256, ge=8)
     crop_size: int = Field(default=80, ge=0)
     mask_empty: bool = True
@@ -68,7 +85,20 @@ class DataConfig(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> "DataConfig":
         TilingAxis(self.patch_size, self.patch_size, self.crop_size)
+        if self.label in OF_MASKS and self.masks is None:
+            raise ValueError(f"label {self.label} needs masks, a folder that `predict` wrote")
         return self
+
+    @property
+    def teaching(self) -> Teaching:
+        """Which label is taught."""
+        return Teaching(
+            label=self.label,
+            masks=self.masks,
+            empty_known=not self.mask_empty,
+            ignore_coast_px=self.ignore_coast_px,
+            strata=self.strata,
+        )
 
 
 def check_sizes(config: TrainConfig, data: DataConfig) -> None:
@@ -98,6 +128,9 @@ def check_store(manifest: StoreManifest, folder: Path, data: DataConfig) -> None
     found = {
         "patch_size": manifest.patch_size,
         "label": manifest.label,
+        "strata": manifest.strata > 1,
+        "ignore_coast_px": manifest.ignore_coast_px,
+        "reads": manifest.normaliser.reads,
         "mask_empty": manifest.empty_pixels == "masked",
         "radiometry": manifest.radiometry,
         "file_order": manifest.file_order,
@@ -139,8 +172,8 @@ def prepare_store(
             folder,
             read=read,
             patch_size=data.patch_size,
-            label_name=data.label,
-            mask_empty=data.mask_empty,
+            teaching=data.teaching,
+            reads=data.reads,
             radiometry=data.radiometry,
             file_order=data.file_order,
             jobs=jobs,

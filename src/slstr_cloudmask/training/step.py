@@ -1,6 +1,6 @@
 """One step of training: loss and gradients of a batch, in parts that fit, then the optimiser.
 
-    step = Step(network, optimiser, precision=..., patch_size=256, batch_size=32, ranks=ranks)
+    step = Step(objective, optimiser, patch_size=256, batch_size=32, ranks=ranks)
     loss_sum, logits_NHW = step.train(batch)
 
 On a CPU a batch is worked through in parts that stay in its cache; their gradients are added up,
@@ -35,6 +35,13 @@ from slstr_cloudmask.network.device import (
 from slstr_cloudmask.network.unet import UNet, padded_channels
 from slstr_cloudmask.training.batches import Batch
 from slstr_cloudmask.training.distribution import Ranks
+from slstr_cloudmask.training.losses import (
+    EARLY_MEMORY,
+    FORGOTTEN,
+    PixelLoss,
+    early_learning,
+    easiest,
+)
 from slstr_cloudmask.training.optimiser import Optimiser
 
 logger = logging.getLogger(__name__)
@@ -43,8 +50,9 @@ logger = logging.getLogger(__name__)
 # of 16 takes 1.45 times as long, one of 32 even 1.7 times (docs/log.md).
 CPU_PART_PIXELS = 2 * 256 * 256
 FIRST_WEIGHT = "encoder.0.0.weight"
+PLAIN = PixelLoss()
 
-Compute = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+Compute = Callable[..., tuple[Tensor, Tensor]]
 
 
 class Objective(nn.Module):
@@ -58,29 +66,60 @@ class Objective(nn.Module):
         What it runs in.
     pad
         Add channels of zeros up to a multiple of eight, for devices that multiply so.
+    loss
+        Of each pixel.
+    ignore_edges_px
+        Nothing is learnt within this distance of the edge of a cloud.
+    companion
+        A second network, where the loss is one of two.
     """
 
-    def __init__(self, network: UNet, precision: Precision, *, pad: bool) -> None:
+    def __init__(
+        self,
+        network: UNet,
+        precision: Precision,
+        *,
+        pad: bool,
+        loss: PixelLoss = PLAIN,
+        ignore_edges_px: int = 0,
+        companion: UNet | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
+        self.companion = companion
         self.precision = precision
         self.pad = pad
+        self.loss = loss
+        self.ignore_edges_px = ignore_edges_px
         self.compiled_size: int | None = None  # patches of the parts that are compiled
         self._compiled: Compute | None = None
 
     def forward(
-        self, x_NCHW: Tensor, label_NHW: Tensor, valid_NHW: Tensor
+        self,
+        x_NCHW: Tensor,
+        label_NHW: Tensor,
+        valid_NHW: Tensor,
+        stratum_NHW: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return the cross-entropy summed over pixels with a label, and the logits (N, H, W)."""
+        """Return the loss summed over pixels with a label, and the logits (N, H, W)."""
         # One program for the usual shape: the few batches of another one are not worth a second.
         usual = len(x_NCHW) == self.compiled_size and torch.is_grad_enabled()
         compute = self._program() if usual else self._compute
-        return compute(x_NCHW, label_NHW, valid_NHW)
+        return compute(x_NCHW, label_NHW, valid_NHW, stratum_NHW)
 
     @property
     def has_program(self) -> bool:
         """Whether a part has been run compiled, or tried to."""
         return self._compiled is not None
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Move the slow average a step towards the network, where the loss is of one."""
+        if self.companion is None or self.loss.name != "early_learning":
+            return
+        pairs = zip(self.companion.parameters(), self.network.parameters(), strict=True)
+        for slow, weight in pairs:
+            slow.lerp_(weight, 1 - EARLY_MEMORY)
 
     def _program(self) -> Compute:
         if self._compiled is None:
@@ -88,24 +127,60 @@ class Objective(nn.Module):
         return self._compiled
 
     def _compute(
-        self, x_NCHW: Tensor, label_NHW: Tensor, valid_NHW: Tensor
+        self, x_NCHW: Tensor, label_NHW: Tensor, valid_NHW: Tensor, stratum_NHW: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        with autocast(x_NCHW.device, self.precision):
-            logits_NHW = self._logits(x_NCHW)[:, 0].float()
-        loss_sum = functional.binary_cross_entropy_with_logits(
-            logits_NHW, label_NHW, valid_NHW.float(), reduction="sum"
-        )
-        return loss_sum, logits_NHW.detach()
+        logits_NHW = self._answer(self.network, x_NCHW)
+        if self.training and self.ignore_edges_px:
+            valid_NHW = valid_NHW & ~near_edges(label_NHW, self.ignore_edges_px)
+        loss_NHW = self.loss(logits_NHW, label_NHW, stratum_NHW)
+        if self.training and self.companion is not None:
+            loss_NHW = self._with_companion(x_NCHW, label_NHW, valid_NHW, logits_NHW, loss_NHW)
+        return (loss_NHW * valid_NHW).sum(), logits_NHW.detach()
 
-    def _logits(self, x_NCHW: Tensor) -> Tensor:
+    def _with_companion(
+        self,
+        x_NCHW: Tensor,
+        label_NHW: Tensor,
+        valid_NHW: Tensor,
+        logits_NHW: Tensor,
+        loss_NHW: Tensor,
+    ) -> Tensor:
+        """Return the loss of each pixel where a second network has its say."""
+        assert self.companion is not None
+        if self.loss.name == "early_learning":
+            with torch.no_grad():
+                average_NHW = torch.sigmoid(self._answer(self.companion, x_NCHW))
+            return loss_NHW + early_learning(logits_NHW, average_NHW)
+        other_NHW = self.loss(self._answer(self.companion, x_NCHW), label_NHW)
+        mine = easiest(other_NHW.detach(), valid_NHW, 1 - FORGOTTEN)
+        others = easiest(loss_NHW.detach(), valid_NHW, 1 - FORGOTTEN)
+        return loss_NHW * mine + other_NHW * others
+
+    def _answer(self, network: UNet, x_NCHW: Tensor) -> Tensor:
+        """Return a network's logits (N, H, W), float32."""
+        with autocast(x_NCHW.device, self.precision):
+            return self._logits(network, x_NCHW)[:, 0].float()
+
+    def _logits(self, network: UNet, x_NCHW: Tensor) -> Tensor:
         if not self.pad:
-            logits_NCHW: Tensor = self.network(x_NCHW)
+            logits_NCHW: Tensor = network(x_NCHW)
             return logits_NCHW
         # The parameter stays what it is: zeros are added to it for this call alone.
-        weight = self.network.get_parameter(FIRST_WEIGHT)
+        weight = network.get_parameter(FIRST_WEIGHT)
         replaced = {FIRST_WEIGHT: padded_channels(weight)}
-        padded: Tensor = functional_call(self.network, replaced, (padded_channels(x_NCHW),))
+        padded: Tensor = functional_call(network, replaced, (padded_channels(x_NCHW),))
         return padded
+
+
+def near_edges(label_NHW: Tensor, distance_px: int) -> Tensor:
+    """Return where a pixel that is labelled otherwise lies within a square of this distance."""
+    cloud_N1HW = (label_NHW[:, None] >= 0.5).float()
+    size = 2 * distance_px + 1
+    most, least = (
+        functional.max_pool2d(sign * cloud_N1HW, size, stride=1, padding=distance_px) * sign
+        for sign in (1, -1)
+    )
+    return (most != least)[:, 0]
 
 
 class Step:
@@ -113,10 +188,8 @@ class Step:
 
     Parameters
     ----------
-    network, optimiser
+    objective, optimiser
         What is trained, on its device.
-    precision
-        What it runs in.
     patch_size
         Pixels along each side of a patch.
     batch_size
@@ -132,21 +205,20 @@ class Step:
 
     def __init__(
         self,
-        network: UNet,
+        objective: Objective,
         optimiser: Optimiser,
         *,
-        precision: Precision,
         patch_size: int,
         batch_size: int,
         ranks: Ranks,
         compiled: bool = False,
         listen: Listener = ignore,
     ) -> None:
-        device = next(network.parameters()).device
+        device = next(objective.parameters()).device
         mine = -(-batch_size // ranks.world_size)
         fits = max(1, CPU_PART_PIXELS // patch_size**2) if device.type == "cpu" else mine
         self.part_patches = min(mine, fits)
-        self.objective = Objective(network, precision, pad=device.type == "cuda")
+        self.objective = objective
         self.objective.compiled_size = self.part_patches if compiled else None
         self._batch_size = batch_size
         self._optimiser = optimiser
@@ -177,6 +249,7 @@ class Step:
             except COMPILER_FAILURES as error:
                 self._mend(error)
         self._optimiser.step()
+        self.objective.follow()
         if self.objective.has_program and not had_program:
             status = "aborted" if self.objective.compiled_size is None else "success"
             self.listen(Event("compile_start", time_ns=started_ns))
@@ -202,7 +275,7 @@ class Step:
         return _joined(outcomes)
 
     def _part(self, module: nn.Module, part: Batch) -> tuple[Tensor, Tensor]:
-        outcome: tuple[Tensor, Tensor] = module(part.x_NCHW, part.label_NHW, part.valid_NHW)
+        outcome: tuple[Tensor, Tensor] = module(*part.tensors)
         return outcome
 
     def _silent(self, *, last: bool) -> AbstractContextManager[None]:

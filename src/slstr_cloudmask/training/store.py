@@ -6,7 +6,8 @@
 A store is a folder:
 
 - ``inputs.f16``: normalised channels (patches, P, P, C), float16 (a step of 0.02 K at 300 K);
-- ``labels.u8``: (patches, P, P), 0 clear, 1 cloud, 255 no label;
+- ``labels.u8``: (patches, P, P), 0 clear, 1 cloud, 255 no label; where labels are probabilities or
+  tell where a pixel is, as ``labels`` says;
 - ``store.json``: which patches belong to which scene, normaliser, label, radiometry, patch size,
   and a checksum for each scene.
 
@@ -29,6 +30,7 @@ from slstr_cloudmask.errors import BrokenFileError, InputError, MissingFileError
 from slstr_cloudmask.network.normaliser import Normaliser
 from slstr_cloudmask.progress import track
 from slstr_cloudmask.radiometry import Radiometry
+from slstr_cloudmask.training.labels import Coding, Confusion
 from slstr_cloudmask.training.split import SplitRule, split_scenes
 
 FileOrder = Literal["sorted", "listed"]
@@ -58,7 +60,13 @@ class StoreManifest(BaseModel):
     Attributes
     ----------
     label
-        ``bayes`` or ``truth``.
+        See ``labels``.
+    levels, strata
+        How bytes stand for labels.
+    masks, ignore_coast_px
+        As `labels.Teaching` was told.
+    confusion
+        The provider's label against the masks, by stratum: see `labels.Teaching.confusion`.
     empty_pixels
         ``masked``: pixels that were not seen have no label; ``clear``: they count as clear, as
         in the reference.
@@ -78,12 +86,22 @@ class StoreManifest(BaseModel):
     patch_size: int
     normaliser: Normaliser
     label: str
+    levels: int = 1
+    strata: int = 1
+    masks: str | None = None
+    ignore_coast_px: int = 0
+    confusion: Confusion | None = None
     empty_pixels: str
     radiometry: Radiometry | None = None
     file_order: FileOrder = "sorted"
     scenes: tuple[PackedScene, ...]
     skipped: dict[str, str] = Field(default_factory=dict)
     sources_digest: str
+
+    @property
+    def coding(self) -> Coding:
+        """How bytes stand for labels."""
+        return Coding(self.levels, self.strata)
 
     @property
     def patches(self) -> int:

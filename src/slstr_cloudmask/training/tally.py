@@ -31,7 +31,7 @@ class Tally:
 
     def add(self, loss_sum: Tensor, logits_NHW: Tensor, batch: Batch) -> None:
         """Add a batch: its summed loss, and its mask (cloud where the logit is above 0)."""
-        cloud, label, valid = logits_NHW > 0, batch.label_NHW > 0, batch.valid_NHW
+        cloud, label, valid = logits_NHW > 0, batch.label_NHW >= 0.5, batch.valid_NHW
         cells = (cloud & label, cloud & ~label, ~cloud & ~label, ~cloud & label)
         self._tp_fp_tn_fn += torch.stack([(cell & valid).sum() for cell in cells])
         self._loss_sum += loss_sum.detach()
