@@ -102,8 +102,8 @@ def test_a_model_masks_a_benchmark_file(cli: Cli, data: Path, model: Path, tmp_p
     [
         (["train", "{tmp}/nowhere"], "nowhere"),
         (["train", "{tmp}"], "S3"),
-        (["train", "{data}/one-day", "-o", "{tmp}/r", "--epochs", "0"], "train: epochs:"),
-        (["train", "{data}/one-day", "-o", "{tmp}/r", "--label", "guess"], "train: label:"),
+        (["train", "{data}/one-day", "-o", "{tmp}/r", "--epochs", "0"], "train: train.epochs:"),
+        (["train", "{data}/one-day", "-o", "{tmp}/r", "--label", "guess"], "train: data.label:"),
         (["train", "{data}/one-day", "-o", "{tmp}/r", "--device", "tpu"], "Unknown device 'tpu'"),
         (["train", "{data}/one-day", "-o", "{tmp}/r"], "holds no patch of 256"),
         (["train", "{data}/one-day", "-o", "{tmp}/r", "--patch-size", "36"], "multiple of 8"),

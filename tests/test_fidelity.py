@@ -33,7 +33,7 @@ from slstr_cloudmask.network.model_file import load_model
 from slstr_cloudmask.network.unet import UNet
 from slstr_cloudmask.simulate.dataset import simulate_dataset
 from slstr_cloudmask.simulate.plan import DatasetConfig
-from slstr_cloudmask.training.batches import Batch, in_turn, patch_indices, whole_batches
+from slstr_cloudmask.training.batches import Batch, patch_indices
 from slstr_cloudmask.training.config import TrainConfig
 from slstr_cloudmask.training.distribution import Ranks
 from slstr_cloudmask.training.labels import Teaching
@@ -208,8 +208,9 @@ def test_files_come_in_one_order_for_all_epochs() -> None:
 
 def test_what_does_not_fill_a_batch_is_dropped() -> None:
     """Of 776 and 194 scenes with 20 patches each: 485 batches, and 121 with 8 patches over."""
-    assert len(whole_batches(in_turn(np.arange(776 * 20)), 32)) == 485 * 32 == 15_520
-    assert len(whole_batches(in_turn(np.arange(194 * 20)), 32)) == 121 * 32 == 3_872
+    config = TrainConfig(batch_size=32, drop_remainder=True)
+    assert config.steps(776 * 20) * 32 == 485 * 32 == 15_520
+    assert config.steps(194 * 20) * 32 == 121 * 32 == 3_872
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,14 @@ def train(
             help="Folder of scenes (S3*.hdf, S3*.nc), searched recursively, or a packed store."
         ),
     ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="Further settings, applied last: **loss=generalised**, **band_dropout=0.5**, "
+            "**data.reads=full**. All keys: docs/training.md.",
+        ),
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the run; the model goes to model/.")
     ] = Path("runs/train"),
@@ -59,18 +67,17 @@ def train(
     """
     import os
 
+    from slstr_cloudmask.benchmark.settings import with_settings
     from slstr_cloudmask.cli.tables import format_score
     from slstr_cloudmask.io import open_scene
     from slstr_cloudmask.io.find_scenes import find_scenes
-    from slstr_cloudmask.training.config import TrainConfig
     from slstr_cloudmask.training.distribution import launched, launched_device
-    from slstr_cloudmask.training.run import DataConfig, run_training
+    from slstr_cloudmask.training.run import TrainingConfig, run_training
     from slstr_cloudmask.training.store import is_store
     from slstr_cloudmask.validation import validated
 
-    config = validated(
-        TrainConfig,
-        {
+    options = {
+        "train": {
             "epochs": epochs,
             "batch_size": batch_size,
             "optimiser": optimiser,
@@ -83,22 +90,19 @@ def train(
             "augment": augment,
             "compile": compile_network,
         },
-        "train",
-    )
-    crop_size = patch_size * 5 // 16 // 2 * 2  # the benchmark's proportion: 80 of 256
-    data = validated(
-        DataConfig,
-        {
+        "data": {
             "label": label,
             "patch_size": patch_size,
-            "crop_size": crop_size,
+            "crop_size": patch_size * 5 // 16 // 2 * 2,  # the benchmark's proportion: 80 of 256
             "radiometry": radiometry,
         },
-        "train",
+    }
+    config = validated(
+        TrainingConfig, with_settings(TrainingConfig, options, settings or []), "train"
     )
     result = run_training(
-        config,
-        data,
+        config.train,
+        config.data,
         [scenes] if is_store(scenes) else find_scenes(scenes),
         output,
         read=open_scene,
@@ -110,7 +114,7 @@ def train(
         kept = result.training["kept"]
         typer.echo(
             f"Model of epoch {result.training['kept_epoch']} in {output / 'model'}: "
-            f"validation agreement {kept['validation_agreement']:.4f} with {label}, "
+            f"validation agreement {kept['validation_agreement']:.4f} with {config.data.label}, "
             f"Kuipers {format_score(kept['validation_kuipers'])}."
         )
     if result.training["skipped"]:

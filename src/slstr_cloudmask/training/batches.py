@@ -109,9 +109,8 @@ def shuffled(
     return Order(order, rng.integers(SYMMETRIES[augment], size=len(order), dtype=np.uint8))
 
 
-def whole_batches(order: Order, batch_size: int) -> Order:
-    """Return an order without what does not fill a last batch."""
-    count = len(order) // batch_size * batch_size
+def first(order: Order, count: int) -> Order:
+    """Return the first ``count`` patches of an order."""
     absent = None if order.absent is None else order.absent[:count]
     return replace(
         order, indices=order.indices[:count], symmetries=order.symmetries[:count], absent=absent

@@ -59,6 +59,8 @@ class TrainConfig(BaseModel):
         epochs, their patches through a buffer of a batch's size.
     shard_patches, window_shards
         Patches of a shard, and shards of a window. 200 patches of 256x256 are 250 MB.
+    epoch_patches
+        Train on so many patches an epoch, others each time; ``None``: on all.
     drop_remainder
         Leave out what does not fill a last batch, in training and validation, as the reference.
     widths
@@ -99,6 +101,7 @@ class TrainConfig(BaseModel):
     order: OrderName = "auto"
     shard_patches: int = Field(default=200, ge=1)
     window_shards: int = Field(default=10, ge=1)
+    epoch_patches: int | None = Field(default=None, ge=1)
     drop_remainder: bool = False
     widths: Widths = REFERENCE_WIDTHS
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -113,6 +116,10 @@ class TrainConfig(BaseModel):
     def compiled(self, patches: int) -> bool:
         """Whether to compile for epochs of so many patches."""
         return patches >= WORTH_COMPILING if self.compile == "auto" else self.compile
+
+    def drawn(self, patches: int) -> int:
+        """Return how many of so many patches an epoch trains on."""
+        return patches if self.epoch_patches is None else min(patches, self.epoch_patches)
 
     def steps(self, patches: int) -> int:
         """Return how many batches an epoch of so many patches has."""

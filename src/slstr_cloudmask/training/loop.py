@@ -30,9 +30,9 @@ from slstr_cloudmask.training.batches import (
     Batch,
     Order,
     draw,
+    first,
     in_turn,
     patch_indices,
-    whole_batches,
 )
 from slstr_cloudmask.training.checkpoint import load_checkpoint, save_checkpoint
 from slstr_cloudmask.training.config import TrainConfig
@@ -133,7 +133,7 @@ def train(
     schedule = Schedule(
         optimiser,
         config.schedule,
-        steps=config.epochs * config.steps(len(train_indices)),
+        steps=config.epochs * config.steps(config.drawn(len(train_indices))),
         warm_up=config.warm_up,
     )
     step = Step(
@@ -142,7 +142,7 @@ def train(
         patch_size=store.manifest.patch_size,
         batch_size=config.batch_size,
         ranks=ranks,
-        compiled=config.compiled(len(train_indices)),
+        compiled=config.compiled(config.drawn(len(train_indices))),
         listen=listen,
     )
     state, best_weights = TrainState(), _copy_weights(network)
@@ -241,6 +241,7 @@ class _Setting:
         config = self.config
         if learning:
             order = ordering.epoch(indices, config.seed, epoch, config.augment)
+            order = first(order, config.drawn(len(indices)))
             if config.band_dropout:
                 absent = absent_bands(len(order), config.band_dropout, config.seed, epoch)
                 order = replace(order, absent=absent)
@@ -248,7 +249,9 @@ class _Setting:
             order = ordering.epoch(indices, config.seed, epoch)
         else:
             order = in_turn(indices)
-        return whole_batches(order, config.batch_size) if config.drop_remainder else order
+        if not config.drop_remainder:
+            return order
+        return first(order, len(order) // config.batch_size * config.batch_size)
 
     def batches(self, order: Order) -> Generator[Batch, None, None]:
         return draw(

@@ -101,6 +101,15 @@ class DataConfig(BaseModel):
         )
 
 
+class TrainingConfig(BaseModel):
+    """All that a training run is told: how, and on what of each scene."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: TrainConfig = Field(default_factory=TrainConfig)
+    data: DataConfig = Field(default_factory=DataConfig)
+
+
 def check_sizes(config: TrainConfig, data: DataConfig) -> None:
     """Refuse patches that the network cannot halve as often as it does.
 
