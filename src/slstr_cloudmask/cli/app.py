@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from slstr_cloudmask import __version__
 from slstr_cloudmask.cli.benchmark import benchmark, report
+from slstr_cloudmask.cli.calibrate import calibrate
 from slstr_cloudmask.cli.compare import compare
 from slstr_cloudmask.cli.convert import convert
 from slstr_cloudmask.cli.data import data
@@ -57,6 +58,7 @@ for command in (
     gallery,
     pack,
     train,
+    calibrate,
     evaluate,
     export,
     convert,

@@ -14,7 +14,9 @@ import xarray as xr
 
 from slstr_cloudmask import channels
 from slstr_cloudmask.errors import InputError, ModelError
+from slstr_cloudmask.flags import UNKNOWN, value_flag_variable
 from slstr_cloudmask.mask import build_mask
+from slstr_cloudmask.network.certainty import calibrated, outside_ranges
 from slstr_cloudmask.network.device import resolve_device, resolve_precision
 from slstr_cloudmask.network.engine import make_engine
 from slstr_cloudmask.network.inference import InferenceMode, predict_logits
@@ -31,6 +33,8 @@ from slstr_cloudmask.radiometry import (
 from slstr_cloudmask.scene import bands_present
 
 logger = logging.getLogger(__name__)
+
+ALWAYS_SEEN = ("S8",)  # what no model does without: training never takes it away
 
 
 class Network:
@@ -81,29 +85,75 @@ class Network:
             self.model, engine=engine, device=self.device, precision=self.precision, scenes=scenes
         )
 
+    def logits(self, scene: xr.Dataset) -> npt.NDArray[np.float32]:
+        """Return the network's own logits of cloud (rows, columns), seen or not.
+
+        Raises
+        ------
+        ModelError
+            The scene lacks a band that the model cannot do without, or its reflectances cannot be
+            converted to the model's radiometry.
+        """
+        return self._logits(self.inputs(scene))
+
+    def inputs(self, scene: xr.Dataset) -> npt.NDArray[np.float32]:
+        """Return what the network reads of a scene (rows, columns, inputs).
+
+        Raises
+        ------
+        ModelError
+            As `logits`.
+        """
+        config = self.model.config
+        _check_bands(scene, config.normaliser)
+        return _inputs(_as_trained(scene, config), config.normaliser)
+
     def probability(self, scene: xr.Dataset) -> npt.NDArray[np.float32]:
         """Return the probability of cloud (rows, columns) at every pixel, seen or not.
 
         Raises
         ------
         ModelError
-            The scene lacks a thermal band that the model reads, or its reflectances cannot be
-            converted to the model's radiometry.
+            As `logits`.
         """
+        return self._probability(self.inputs(scene), scene)
+
+    def _logits(self, x_HWC: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         config = self.model.config
-        _check_bands(scene, config.normaliser.channels)
-        logits = predict_logits(
+        return predict_logits(
             self.engine,
-            _inputs(_as_trained(scene, config), config.normaliser),
+            x_HWC,
             mode=self.mode,
             patch_size=config.patch_size,
             crop_size=config.crop_size,
         )
+
+    def _probability(
+        self, x_HWC: npt.NDArray[np.float32], scene: xr.Dataset
+    ) -> npt.NDArray[np.float32]:
+        logits = calibrated(self._logits(x_HWC), scene, self.model.config.calibration)
         return torch.sigmoid(torch.from_numpy(logits)).numpy()
 
     def predict(self, scene: xr.Dataset) -> xr.Dataset:
-        """Return the Mask of a Scene; pixels that were not seen are unknown."""
-        return self.mask(scene, self.probability(scene))
+        """Return the Mask of a Scene; pixels that were not seen are unknown.
+
+        Where the model knows what it was trained on, ``outside_training`` says which pixels are
+        not like that.
+        """
+        x_HWC = self.inputs(scene)
+        mask = self.mask(scene, self._probability(x_HWC, scene))
+        config = self.model.config
+        if not config.ranges:
+            return mask
+        outside = outside_ranges(x_HWC, scene, config.normaliser.inputs, config.ranges)
+        unknown = mask["cloud_mask"].values == UNKNOWN
+        return mask.assign(
+            outside_training=value_flag_variable(
+                np.where(unknown, UNKNOWN, outside),
+                {"inside": 0, "outside": 1},
+                long_name="whether a measurement is outside what the model was trained on",
+            )
+        )
 
     def mask(self, scene: xr.Dataset, probability: npt.NDArray[np.float32]) -> xr.Dataset:
         """Return the Mask that belongs to this network's probability of cloud."""
@@ -148,16 +198,17 @@ def _threshold(model: Model, threshold: str | float) -> float:
     return known[threshold]
 
 
-def _check_bands(scene: xr.Dataset, names: tuple[str, ...]) -> None:
-    """Refuse a scene without the thermal bands; one without reflectances looks like night."""
-    missing = [name for name in names if name not in bands_present(scene)]
-    thermal = [name for name in missing if name in channels.THERMAL_NAMES]
-    if thermal:
+def _check_bands(scene: xr.Dataset, normaliser: Normaliser) -> None:
+    """Refuse a scene without the bands that a model cannot do without."""
+    names, present = normaliser.channels, bands_present(scene)
+    needed = ALWAYS_SEEN if normaliser.reads == "full" else channels.THERMAL_NAMES
+    if lacking := [name for name in needed if name in names and name not in present]:
         raise ModelError(
-            f"The model reads {', '.join(names)}, and the scene lacks {', '.join(thermal)}. "
+            f"The model reads {', '.join(names)}, and the scene lacks {', '.join(lacking)}. "
             "Use another model, or the detector 'thresholds'."
         )
-    sunlit = missing and "solar_zenith_angle" in scene.coords
+    missing = [name for name in names if name not in present]
+    sunlit = missing and normaliser.reads == "bands" and "solar_zenith_angle" in scene.coords
     if sunlit and bool((scene["solar_zenith_angle"] < 90).any()):
         logger.warning(
             "The scene is sunlit and lacks %s; the model sees it as night.", ", ".join(missing)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from slstr_cloudmask import __version__
-from slstr_cloudmask.atomic import check_contents, check_output, replacing
+from slstr_cloudmask.atomic import check_contents, check_output, replacing, write_bytes
 from slstr_cloudmask.errors import (
     BrokenFileError,
     MissingFileError,
@@ -51,6 +51,11 @@ class ModelConfig(BaseModel):
         The benchmark's patches, for inference by patches.
     thresholds
         Cloud where the probability is at least this, by name of the preset.
+    calibration
+        By regime (``day``, ``twilight``, ``night``): the logit times the first number plus the
+        second is that of a probability that means what it says. Without, logits are as they are.
+    ranges
+        By regime and input: least and greatest value that the model was trained on, normalised.
     training
         Provenance: configuration, data, scores.
     version
@@ -69,6 +74,8 @@ class ModelConfig(BaseModel):
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         default_factory=lambda: {"balanced": 0.5}
     )
+    calibration: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(default_factory=dict)
+    ranges: dict[str, dict[str, tuple[FiniteFloat, FiniteFloat]]] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
     version: str = __version__
 
@@ -101,6 +108,18 @@ def save_model(
         temporary.mkdir()
         (temporary / WEIGHTS_NAME).write_bytes(save(weights))
         (temporary / CONFIG_NAME).write_text(config.model_dump_json(indent=2) + "\n")
+
+
+def save_config(config: ModelConfig, folder: Path) -> None:
+    """Replace the configuration of a model; its weights stay as they are.
+
+    Raises
+    ------
+    WriteError
+        It could not be written.
+    """
+    content = config.model_dump_json(indent=2) + "\n"
+    write_bytes(folder / CONFIG_NAME, content.encode(), overwrite=True)
 
 
 def check_model_folder(folder: Path, *, overwrite: bool) -> None:

@@ -1,0 +1,68 @@
+"""How sure a network may be: logits that mean what they say, and inputs unlike its training.
+
+    logits_HW = calibrated(logits_HW, scene, config.calibration)
+    outside_HW = outside_ranges(x_HWC, scene, config.normaliser.inputs, config.ranges)
+
+Both are fitted on scenes that the network has not learnt from (``training.calibration``), by day,
+twilight and night apart, since a network is surer than it should be where it sees less.
+
+Shape legend: H rows, W columns, C inputs.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from slstr_cloudmask.flags import UNKNOWN, BoolArray
+from slstr_cloudmask.scene import Regime, regime
+
+Pair = tuple[float, float]
+
+
+def regime_places(scene: xr.Dataset) -> dict[str, BoolArray]:
+    """Return where it is day, twilight and night; what is unknown counts as night.
+
+    Without light nothing is known of more than the thermal bands.
+    """
+    light = regime(scene)
+    light[light == UNKNOWN] = Regime.NIGHT
+    return {item.name.lower(): light == item for item in Regime}
+
+
+def calibrated(
+    logits_HW: npt.NDArray[np.float32], scene: xr.Dataset, calibration: Mapping[str, Pair]
+) -> npt.NDArray[np.float32]:
+    """Return logits of probabilities that mean what they say (Platt 1999), by regime."""
+    if not calibration:
+        return logits_HW
+    result = logits_HW.copy()
+    for name, where in regime_places(scene).items():
+        scale, offset = map(np.float32, calibration.get(name, (1.0, 0.0)))
+        result[where] = logits_HW[where] * scale + offset
+    return result
+
+
+def outside_ranges(
+    x_HWC: npt.NDArray[np.float32],
+    scene: xr.Dataset,
+    names: Sequence[str],
+    ranges: Mapping[str, Mapping[str, Pair]],
+) -> BoolArray:
+    """Tell which pixels have an input outside the range of its regime (H, W).
+
+    A regime that the model was not trained on is outside altogether.
+    """
+    outside = np.zeros(x_HWC.shape[:2], bool)
+    for regime_name, where in regime_places(scene).items():
+        known = ranges.get(regime_name)
+        if known is None:
+            outside |= where
+            continue
+        for place, name in enumerate(names):
+            if name in known:
+                low, high = known[name]
+                values = x_HWC[..., place]
+                outside |= where & ((values < low) | (values > high))
+    return outside

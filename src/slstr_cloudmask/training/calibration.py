@@ -1,0 +1,202 @@
+"""What is fitted after training, on scenes that were not learnt from: calibration and thresholds.
+
+    fitted = calibrate(Network(model), paths, read=open_scene, label="truth")
+    save_config(fitted.config, folder)
+
+Of every scene a regular sample of pixels is taken: their logit, label and light. By day, twilight
+and night the logit is stretched and shifted so that the probability means what it says. Thresholds
+follow from the calibrated probabilities of all pixels:
+
+- ``balanced``: where the Kuipers skill is greatest: cloud and clear count alike;
+- ``sst``: the lowest at which at most 2 % of what is called clear is cloud, for the temperature of
+  the sea, which a cloud spoils;
+- ``lst``: the same with 5 %, for land, where clear pixels are fewer and gaps cost more.
+
+Beside them the range of every input in each light is kept, so that what is unlike it can be told.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from scipy import optimize, special
+
+from slstr_cloudmask.detectors.network import Network
+from slstr_cloudmask.errors import CloudMaskError, InputError
+from slstr_cloudmask.network.certainty import regime_places
+from slstr_cloudmask.network.model_file import ModelConfig
+from slstr_cloudmask.progress import track
+from slstr_cloudmask.scene import label
+
+logger = logging.getLogger(__name__)
+
+STRIDE = 5  # one pixel of 25: neighbours tell the same
+FEWEST = 1000  # pixels of a regime, cloud and clear each, from which on it is calibrated
+CONTAMINATION = {"sst": 0.02, "lst": 0.05}
+# Of the sample outside a range; and how far it is widened, as a share of it, for what a larger
+# sample would have held.
+RANGE_TAIL, RANGE_MARGIN = 1e-4, 0.05
+
+Values = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Pixels of a regime: logits, labels (True where cloud) and inputs (pixels, inputs)."""
+
+    logits: Values
+    cloud: npt.NDArray[np.bool_]
+    inputs: Values
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A model's configuration with what was fitted, and how it was fitted."""
+
+    config: ModelConfig
+    scenes: int
+    failed: dict[Path, str]
+
+
+def calibrate(
+    network: Network,
+    paths: Sequence[Path],
+    *,
+    read: Callable[[Path], xr.Dataset],
+    label_name: str = "truth",
+) -> Calibrated:
+    """Fit calibration, thresholds and ranges of a network.
+
+    Parameters
+    ----------
+    network
+        Its own logits are used, whatever calibration it has.
+    paths
+        Scenes with the label that it was not trained on.
+    read
+        Reads one.
+    label_name
+        ``truth``, or ``bayes`` for a probability that the provider would call a pixel cloud.
+
+    Raises
+    ------
+    InputError
+        No scene could be used, or no light has enough pixels of both kinds.
+    """
+    parts: dict[str, list[Sample]] = {}
+    failed: dict[Path, str] = {}
+    for path in track(paths, "calibrating", len(paths)):
+        try:
+            sampled = _sampled(network, read(path), label_name)
+        except CloudMaskError as error:
+            logger.warning("Left out %s: %s", path.name, error)
+            failed[path] = str(error)
+            continue
+        for name, sample in sampled.items():
+            parts.setdefault(name, []).append(sample)
+    samples = {name: _joined(found) for name, found in parts.items()}
+    usable = {name: sample for name, sample in samples.items() if _is_enough(sample)}
+    if not usable:
+        raise InputError(
+            f"Nothing to calibrate on: by day, twilight and night fewer than {FEWEST} sampled "
+            f"pixels are labelled cloud and clear by {label_name!r} in {len(paths)} scenes."
+        )
+    fits = {name: fit_logits(sample.logits, sample.cloud) for name, sample in usable.items()}
+    probability = np.concatenate(
+        [special.expit(s.logits * fits[n][0] + fits[n][1]) for n, s in usable.items()]
+    )
+    cloud = np.concatenate([sample.cloud for sample in usable.values()])
+    config = network.model.config
+    names = config.normaliser.inputs
+    changes: dict[str, Any] = {
+        "calibration": fits,
+        "thresholds": fit_thresholds(probability, cloud),
+        "ranges": {name: _ranges(sample.inputs, names) for name, sample in samples.items()},
+        "training": {
+            **config.training,
+            "calibrated_on": {"label": label_name, "scenes": len(paths) - len(failed)},
+        },
+    }
+    fitted = ModelConfig.model_validate({**config.model_dump(), **changes})
+    return Calibrated(fitted, len(paths) - len(failed), failed)
+
+
+def fit_logits(logits: Values, cloud: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return scale and offset of logits by which their probabilities fit the labels best.
+
+    The maximum of the likelihood (Platt 1999); the scale stays positive, so that no pixel changes
+    its place among others.
+    """
+    values, target = logits.astype(np.float64), cloud.astype(np.float64)
+
+    def cost(parameters: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        stretched = values * parameters[0] + parameters[1]
+        loss = np.logaddexp(0.0, stretched) - target * stretched
+        wrong = special.expit(stretched) - target
+        return float(loss.mean()), np.array([(wrong * values).mean(), wrong.mean()])
+
+    found = optimize.minimize(
+        cost, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(1e-3, 1e3), (-50, 50)]
+    )
+    return float(found.x[0]), float(found.x[1])
+
+
+def fit_thresholds(probability: Values, cloud: npt.NDArray[np.bool_]) -> dict[str, float]:
+    """Return thresholds by name; those that no probability reaches are left out."""
+    levels = np.linspace(0.0, 1.0, 1001)
+    # Of each level the pixels whose probability is below it, which are called clear.
+    cloud_below = np.searchsorted(np.sort(probability[cloud]), levels)
+    clear_below = np.searchsorted(np.sort(probability[~cloud]), levels)
+    kuipers = clear_below / (~cloud).sum() - cloud_below / cloud.sum()
+    thresholds = {"balanced": float(levels[np.argmax(kuipers)])}
+    called_clear = clear_below + cloud_below
+    contamination = cloud_below / np.maximum(called_clear, 1)
+    for name, most in CONTAMINATION.items():
+        fitting = np.flatnonzero((contamination <= most) & (called_clear > 0))
+        if fitting.size:
+            thresholds[name] = float(levels[fitting[-1]])
+    return thresholds
+
+
+def _sampled(network: Network, scene: xr.Dataset, label_name: str) -> dict[str, Sample]:
+    cloud, known = label(scene, label_name)
+    x_HWC = network.inputs(scene)
+    logits = network.logits(scene)
+    grid = np.zeros(known.shape, bool)
+    grid[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE] = True
+    return {
+        name: Sample(logits[chosen], cloud[chosen], x_HWC[chosen])
+        for name, where in regime_places(scene).items()
+        if (chosen := grid & known & where).any()
+    }
+
+
+def _joined(samples: Sequence[Sample]) -> Sample:
+    return Sample(
+        np.concatenate([s.logits for s in samples]),
+        np.concatenate([s.cloud for s in samples]),
+        np.concatenate([s.inputs for s in samples]),
+    )
+
+
+def _is_enough(sample: Sample) -> bool:
+    clouds = int(np.count_nonzero(sample.cloud))
+    return min(clouds, sample.cloud.size - clouds) >= FEWEST
+
+
+def _ranges(inputs: Values, names: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Return the range of each input that is a measurement."""
+    found = {}
+    for place, name in enumerate(names):
+        if name.endswith(" seen"):
+            continue
+        low, high = np.quantile(inputs[:, place], (RANGE_TAIL, 1 - RANGE_TAIL))
+        margin = RANGE_MARGIN * (high - low)
+        # What is missing is 0, which is no measurement outside.
+        found[name] = (min(0.0, float(low - margin)), max(0.0, float(high + margin)))
+    return found
