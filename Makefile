@@ -1,4 +1,4 @@
-# make demo | test | check | fix | bench | install | clean     Needs Python >= 3.11 with venv and pip.
+# make demo | test | test-slow | check | fix | bench | install | clean     Needs Python >= 3.11 with venv and pip.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ DEMO_ARGS ?=
 PEER := .venv-peer
 BENCH_ARGS ?=
 
-.PHONY: demo test check fix bench install clean
+.PHONY: demo test test-slow check fix bench install clean
 .DEFAULT_GOAL := demo
 
 # The environment is made again whenever what it is made from changes.
@@ -22,8 +22,12 @@ install: $(VENV)/.installed
 demo: install
 	$(BIN)/cloudmask demo --overwrite $(DEMO_ARGS)
 
+# Without those that take long; `make test-slow` runs these, one after the other.
 test: install
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
 
 check: install
 	$(BIN)/ruff format --check .

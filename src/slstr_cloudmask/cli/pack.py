@@ -14,6 +14,14 @@ def pack(
         Path | None,
         typer.Argument(help="Folder of scenes (S3*.hdf, S3*.nc), searched recursively."),
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="Further settings, applied last: **reads=full**, **label=agreed masks=DIR**. All "
+            "keys: docs/training.md, section data.",
+        ),
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The store, a folder that train takes.")
     ] = Path("store"),
@@ -41,6 +49,7 @@ def pack(
     A run that was stopped goes on with the same command. Without SCENES, **--verify** looks at a
     store that is there.
     """
+    from slstr_cloudmask.benchmark.settings import with_settings
     from slstr_cloudmask.errors import BrokenFileError, InputError
     from slstr_cloudmask.io import open_scene
     from slstr_cloudmask.io.find_scenes import find_scenes
@@ -66,7 +75,7 @@ def pack(
         store = prepare_store(
             find_scenes(scenes, listed=file_order == "listed"),
             output,
-            validated(DataConfig, fields, "pack"),
+            validated(DataConfig, with_settings(DataConfig, fields, settings or []), "pack"),
             read=open_scene,
             ranks=Ranks(),
             jobs=jobs,
