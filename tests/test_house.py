@@ -49,7 +49,16 @@ ONLY = {
     "errors": set(),
     "channels": {"errors"},
     "evaluation": {"__init__", "errors", "flags", "scene"},
-    "network": {"__init__", "errors", "channels", "atomic", "extras", "scene", "radiometry"},
+    "network": {
+        "__init__",
+        "errors",
+        "channels",
+        "atomic",
+        "extras",
+        "flags",
+        "scene",
+        "radiometry",
+    },
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -45,6 +45,18 @@ def scaling_config(
     return load_recipe(recipe, said)
 
 
+def _measured(output: Path) -> dict[str, Any]:
+    """Return what an earlier run in this folder wrote: a prediction alone takes nothing away."""
+    path = output / SCALING_NAME
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def run_scaling(
     output: Path,
     *,
@@ -85,7 +97,7 @@ def run_scaling(
         The operating system refused to write; what was measured is kept.
     """
     asked = None if machine is None else load_machine(machine)
-    document: dict[str, Any] = {"format_version": FORMAT_VERSION}
+    document: dict[str, Any] = {**_measured(output), "format_version": FORMAT_VERSION}
     here: Here | None = None
     if request is not None and config is not None:
         plan = plan_scaling(config, request, output, device=device)

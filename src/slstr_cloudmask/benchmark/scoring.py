@@ -41,6 +41,7 @@ def mask_and_score(
     """
     folder = config.masks_dir or config.output_dir / "masks"
     identity = {
+        "version": __version__,
         "model": detector.model.checksum,
         "precision": detector.precision,
         "mode": detector.mode,

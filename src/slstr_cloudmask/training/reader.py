@@ -20,11 +20,11 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 import torch
 from torch import Tensor
 
 from slstr_cloudmask.errors import BrokenFileError, InputError
+from slstr_cloudmask.training.memory import available_bytes
 from slstr_cloudmask.training.store import INPUTS_NAME, LABELS_NAME, Store
 
 AHEAD_BYTES = 1 << 28  # read beyond what the order asks for
@@ -184,7 +184,7 @@ def _in_words(error: BaseException, folder: Path) -> BaseException:
 
 
 def _check_memory(needed: int, store: Store) -> None:
-    available = psutil.virtual_memory().available
+    available = available_bytes()
     if needed > available:
         raise InputError(
             f"Streaming {store.folder} holds {needed / 1e9:.1f} GB of patches in memory, and "

@@ -16,10 +16,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 import torch
 from torch import Tensor
 
+from slstr_cloudmask.training.memory import available_bytes
 from slstr_cloudmask.training.reader import Indices, Reader
 from slstr_cloudmask.training.store import Store
 
@@ -124,7 +124,7 @@ def _bytes(store: Store) -> int:
 
 def _roomiest(store: Store, device: torch.device, sharing: int) -> Residence:
     """Return the nearest place to the device that the set fits into."""
-    needed, available = _bytes(store), psutil.virtual_memory().available
+    needed, available = _bytes(store), available_bytes()
     if device.type == "cuda":
         free_on_device, _ = torch.cuda.mem_get_info(device)
         if needed <= DEVICE_SHARE * free_on_device:
