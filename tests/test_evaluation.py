@@ -24,7 +24,7 @@ def test_scores_by_hand() -> None:
     assert EXAMPLE.accuracy == pytest.approx(82 / 100)
     assert EXAMPLE.precision == pytest.approx(50 / 58)
     assert EXAMPLE.recall == pytest.approx(50 / 60)
-    assert EXAMPLE.false_alarm_rate == pytest.approx(8 / 40)
+    assert EXAMPLE.false_detection_rate == pytest.approx(8 / 40)
     assert EXAMPLE.f1 == pytest.approx(100 / 118)
     assert EXAMPLE.iou == pytest.approx(50 / 68)
     # Kuipers: 50/60 − 8/40 = 0.6333; balanced accuracy: (50/60 + 32/40)/2 = 0.81667.

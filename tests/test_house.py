@@ -35,6 +35,7 @@ ORDER = [
     "network",
     "detectors",
     "evaluation",
+    "assessment",  # detectors on scenes: where io, detectors and evaluation meet
     "training",
     "benchmark",
     "sweep",
@@ -114,6 +115,8 @@ def test_every_room_has_its_place() -> None:
         "benchmark.set_summary",
         "benchmark.scaling_model",
         "evaluation.scores",
+        "evaluation.summary",
+        "assessment",
         "benchmark.timers",
         "benchmark.sampling",
         "report.page",

@@ -1,0 +1,79 @@
+"""``cloudmask evaluate``: detectors on labelled scenes, scored in every stratum."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slstr_cloudmask.cli.options import DeviceOption, PrecisionOption
+
+
+def evaluate(
+    scenes: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Folder of scenes, searched recursively.")
+    ],
+    detectors: Annotated[
+        str | None,
+        typer.Option(
+            help="What is scored, with commas between: detectors by name, the folder of a model "
+            "or NAME=FOLDER, and provider, the product's own masks. [default: thresholds]"
+        ),
+    ] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option("--model", "-m", help="Score this model too; may be repeated."),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Labels, with commas between: truth (accuracy), bayes and summary_cloud "
+            "(agreement). [default: truth and bayes, as far as scenes have them]"
+        ),
+    ] = None,
+    threshold: Annotated[
+        str, typer.Option(help="Cloud from this probability: a number, or a name.")
+    ] = "balanced",
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Print JSON: every stratum, scene by scene too.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(help="Scenes at the same time, in processes.")] = 1,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+) -> None:
+    """Score masks against labels: by day, twilight and night, by surface and by cloud.
+
+    Accuracy is told against truth; against a provider's mask there is only agreement. The trivial
+    masks, all cloud and all clear, always stand beside. Intervals (95 %) are over scenes.
+
+    **cloudmask evaluate DATA --detectors thresholds,provider,mine=runs/first/model --against
+    truth,bayes**
+    """
+    import json
+
+    from slstr_cloudmask.assessment import assess, make_plan
+    from slstr_cloudmask.assessment.document import make_document
+    from slstr_cloudmask.assessment.labels import DEFAULT_LABELS
+    from slstr_cloudmask.cli.evaluate_tables import print_evaluation
+    from slstr_cloudmask.io.find_scenes import find_scenes
+
+    named = _words(detectors) if detectors is not None else ["thresholds"]
+    plan = make_plan(
+        [*named, *map(str, model or [])],
+        _words(against) if against is not None else DEFAULT_LABELS,
+        threshold=threshold,
+        device=device,
+        precision=precision,
+    )
+    result = assess(find_scenes(scenes), plan, jobs=jobs)
+    document = make_document(result)
+    if json_output:
+        typer.echo(json.dumps(document, indent=1, allow_nan=False))
+    else:
+        print_evaluation(document)
+    unknown = result.missing_labels if against is not None else []
+    if result.failed or result.left_out or unknown:
+        raise typer.Exit(1 if document["scores"] else 2)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
