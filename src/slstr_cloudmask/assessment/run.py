@@ -17,11 +17,12 @@ from pathlib import Path
 import xarray as xr
 
 from slstr_cloudmask.assessment.contenders import Contender, name_contenders
-from slstr_cloudmask.assessment.labels import LabelSource, name_labels
+from slstr_cloudmask.assessment.labels import LabelOptions, LabelSource, name_labels
 from slstr_cloudmask.errors import CloudMaskError, InputError, MissingLabelError
 from slstr_cloudmask.evaluation.pool import Labelled, Pair, Pool, Score, score_strata
 from slstr_cloudmask.evaluation.strata import EVERY_KIND, EVERYTHING, Stratum, scene_strata
 from slstr_cloudmask.io import open_scene
+from slstr_cloudmask.io.other_sensor import BandMapping, read_other_scene
 from slstr_cloudmask.pipeline import run_pipeline
 from slstr_cloudmask.progress import track
 
@@ -38,10 +39,19 @@ class Plan:
         What is scored.
     labels
         What it is scored against.
+    bands
+        Where scenes of another sensor have SLSTR's bands; None for scenes of SLSTR.
     """
 
     contenders: tuple[Contender, ...]
     labels: tuple[LabelSource, ...]
+    bands: BandMapping | None = None
+
+    def open(self, path: Path) -> xr.Dataset:
+        """Open a scene, with all that is known of it."""
+        if self.bands is None:
+            return open_scene(path, strata=True)
+        return read_other_scene(path, self.bands)
 
 
 @dataclass
@@ -59,14 +69,14 @@ class Assessment:
     left_out
         Why a detector has no mask, by its name and the scene's.
     missing_labels
-        Labels that no scene knows anything of.
+        Why a label knows nothing of any scene, by its name.
     """
 
     pool: Pool = field(default_factory=Pool)
     scenes: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     left_out: dict[tuple[str, str], str] = field(default_factory=dict)
-    missing_labels: list[str] = field(default_factory=list)
+    missing_labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,8 @@ def make_plan(
     detectors: Sequence[str],
     labels: Sequence[str],
     *,
+    options: LabelOptions | None = None,
+    bands: BandMapping | None = None,
     threshold: str = "balanced",
     device: str = "auto",
     precision: str = "auto",
@@ -100,6 +112,10 @@ def make_plan(
         As `slstr_cloudmask.assessment.contenders.name_contenders`.
     labels
         As `slstr_cloudmask.assessment.labels.name_labels`.
+    options
+        How labels by others are read and placed.
+    bands
+        Where scenes of another sensor have SLSTR's bands.
     threshold, device, precision
         As of `slstr_cloudmask.detectors.get_detector`, of all detectors.
 
@@ -108,8 +124,8 @@ def make_plan(
     InputError
         A name is unknown.
     """
-    options = {"threshold": threshold, "device": device, "precision": precision}
-    return Plan(name_contenders(detectors, **options), name_labels(labels))
+    contenders = name_contenders(detectors, threshold=threshold, device=device, precision=precision)
+    return Plan(contenders, name_labels(labels, options), bands)
 
 
 def assess(paths: Sequence[Path], plan: Plan, *, jobs: int = 1) -> Assessment:
@@ -153,7 +169,9 @@ def assess(paths: Sequence[Path], plan: Plan, *, jobs: int = 1) -> Assessment:
             for mask, why in item.value.left_out.items():
                 result.left_out[mask, name] = why
                 logger.warning("%s has no mask of %s: %s", mask, name, why)
-    result.missing_labels = [source.name for source in plan.labels if source.name not in found]
+    result.missing_labels = {
+        source.name: source.nowhere() for source in plan.labels if source.name not in found
+    }
     _tell_of_labels(result)
     return result
 
@@ -170,7 +188,7 @@ def _names(paths: Sequence[Path]) -> dict[Path, str]:
 
 def _score(task: _Task) -> _Scored:
     """Mask one scene with every detector, and score the masks."""
-    scene = open_scene(task.path, strata=True)
+    scene = task.plan.open(task.path)
     labels = _labels(task, scene)
     strata = scene_strata(scene, EVERY_KIND)
     scored = _Scored(labels=set(labels))
@@ -192,14 +210,14 @@ def _labels(task: _Task, scene: xr.Dataset) -> dict[str, Labelled]:
     found = {source.name: source.find(task.path, scene) for source in task.plan.labels}
     known = {name: labelled for name, labelled in found.items() if labelled is not None}
     if not known:
-        raise MissingLabelError(f"the scene holds none of the labels {', '.join(found)}.")
+        raise MissingLabelError(f"nothing is known of it by {', '.join(found)}.")
     return known
 
 
 def _tell_of_labels(result: Assessment) -> None:
     """Say which label was found nowhere, and which knows one class only."""
-    for name in result.missing_labels if result.scenes else ():
-        logger.warning("No scene holds the label %s: nothing is scored against it.", name)
+    for name, why in result.missing_labels.items():
+        logger.warning("Nothing is scored against %s: %s.", name, why)
     for name in result.pool.labels:
         totals = [result.pool[mask, name, EVERYTHING].total for mask in result.pool.masks(name)]
         if all(total.tp + total.fn == 0 or total.tn + total.fp == 0 for total in totals):

@@ -27,12 +27,31 @@ def evaluate(
         str | None,
         typer.Option(
             help="Labels, with commas between: truth (accuracy), bayes and summary_cloud "
-            "(agreement). [default: truth and bayes, as far as scenes have them]"
+            "(agreement) of the scenes; tables of points (.csv, .parquet); images of labels (.tif, "
+            ".nc, .npz) or a folder of them; NAME=PATH. [default: truth and bayes, as far as "
+            "scenes have them]"
         ),
     ] = None,
     threshold: Annotated[
         str, typer.Option(help="Cloud from this probability: a number, or a name.")
     ] = "balanced",
+    bands: Annotated[
+        str | None,
+        typer.Option(
+            help="DATA holds images of another sensor (.nc, .tif, .npz), whose bands stand in for "
+            "SLSTR's: S1=green,S5=1610nm,S8=B10*0.01+150, by name or wavelength."
+        ),
+    ] = None,
+    label_map: Annotated[
+        str, typer.Option(help="What labels mean: shadow=clear,haze=cloud,fractional=unknown.")
+    ] = "",
+    columns: Annotated[
+        str, typer.Option(help="Columns of a table: latitude=Y,label=CLASS,optical_depth=COD.")
+    ] = "",
+    max_km: Annotated[float, typer.Option(help="From a point to its pixel.", min=0)] = 2.0,
+    max_minutes: Annotated[
+        float, typer.Option(help="From a point to its scene, before and after.", min=0)
+    ] = 15.0,
     json_output: Annotated[
         bool, typer.Option("--json", help="Print JSON: every stratum, scene by scene too.")
     ] = False,
@@ -52,25 +71,30 @@ def evaluate(
 
     from slstr_cloudmask.assessment import assess, make_plan
     from slstr_cloudmask.assessment.document import make_document
-    from slstr_cloudmask.assessment.labels import DEFAULT_LABELS
+    from slstr_cloudmask.assessment.labels import DEFAULT_LABELS, LabelOptions
     from slstr_cloudmask.cli.evaluate_tables import print_evaluation
     from slstr_cloudmask.io.find_scenes import find_scenes
+    from slstr_cloudmask.io.label_words import read_label_map, read_pairs
+    from slstr_cloudmask.io.other_sensor import find_images, read_band_mapping
 
     named = _words(detectors) if detectors is not None else ["thresholds"]
     plan = make_plan(
         [*named, *map(str, model or [])],
         _words(against) if against is not None else DEFAULT_LABELS,
+        options=LabelOptions(read_pairs(columns), read_label_map(label_map), max_km, max_minutes),
+        bands=read_band_mapping(bands) if bands is not None else None,
         threshold=threshold,
         device=device,
         precision=precision,
     )
-    result = assess(find_scenes(scenes), plan, jobs=jobs)
+    paths = find_scenes(scenes) if bands is None else find_images(scenes)
+    result = assess(paths, plan, jobs=jobs)
     document = make_document(result)
     if json_output:
         typer.echo(json.dumps(document, indent=1, allow_nan=False))
     else:
         print_evaluation(document)
-    unknown = result.missing_labels if against is not None else []
+    unknown = result.missing_labels if against is not None else {}
     if result.failed or result.left_out or unknown:
         raise typer.Exit(1 if document["scores"] else 2)
 
