@@ -79,7 +79,8 @@ def test_time_and_distance_are_bounds(tmp_path: Path) -> None:
     scene = placed_scene()
 
     def numbers(max_km: float, max_minutes: float) -> list[int]:
-        return points.pixels(scene, max_km=max_km, max_minutes=max_minutes)[0].tolist()
+        found, _ = points.pixels(scene, max_km=max_km, max_minutes=max_minutes)
+        return [int(number) for number in found]
 
     assert numbers(0.1, 15) == [1, 4]  # the first is 0.22 km away
     # 20 degrees/1000 north is 21 km from the northernmost row.

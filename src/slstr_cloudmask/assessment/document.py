@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from slstr_cloudmask import __version__
 from slstr_cloudmask.assessment.run import Assessment
 from slstr_cloudmask.evaluation.pool import Pool
 from slstr_cloudmask.evaluation.scatter import COVERAGE, DRAWS, SEED
@@ -16,18 +17,29 @@ from slstr_cloudmask.evaluation.summary import (
 REGIMES = tuple(("regime", name) for name in ("day", "twilight", "night"))
 
 
-def make_document(result: Assessment) -> dict[str, Any]:
+def make_document(result: Assessment, data: str) -> dict[str, Any]:
     """Make the document.
+
+    Parameters
+    ----------
+    result
+        Of `slstr_cloudmask.assessment.run.assess`.
+    data
+        What the scenes are called.
 
     Returns
     -------
     dict
-        ``scores``: a row for each label, stratum and mask; ``differences`` of every two masks;
+        ``data`` and how many scenes were scored; ``scores``: a row for each label, stratum and
+        mask; ``differences`` of every two masks;
         ``curves``; ``scenes``: counts and scores scene by scene; ``failed`` and ``left_out``, with
         reasons; ``missing_labels``; ``labels``, what each means; ``intervals``, how they were made.
     """
     pool = result.pool
     return {
+        "data": data,
+        "scene_count": len(result.scenes),
+        "slstr_cloudmask": __version__,
         "labels": {label: meaning_of(label) for label in pool.labels},
         "intervals": {"coverage": COVERAGE, "draws": DRAWS, "seed": SEED, "over": "scenes"},
         "scores": summarise_pool(pool),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from slstr_cloudmask.cli.options import DeviceOption, PrecisionOption
+from slstr_cloudmask.cli.options import DeviceOption, OverwriteOption, PrecisionOption
 
 
 def evaluate(
@@ -30,6 +30,12 @@ def evaluate(
             "(agreement) of the scenes; tables of points (.csv, .parquet); images of labels (.tif, "
             ".nc, .npz) or a folder of them; NAME=PATH. [default: truth and bayes, as far as "
             "scenes have them]"
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Folder for evaluation.html, .json and .csv: every stratum."
         ),
     ] = None,
     threshold: Annotated[
@@ -58,6 +64,7 @@ def evaluate(
     jobs: Annotated[int, typer.Option(help="Scenes at the same time, in processes.")] = 1,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Score masks against labels: by day, twilight and night, by surface and by cloud.
 
@@ -77,6 +84,10 @@ def evaluate(
     from slstr_cloudmask.io.label_words import read_label_map, read_pairs
     from slstr_cloudmask.io.other_sensor import find_images, read_band_mapping
 
+    if output is not None:
+        from slstr_cloudmask.report.evaluation_page import check_folder
+
+        check_folder(output, overwrite=overwrite)
     named = _words(detectors) if detectors is not None else ["thresholds"]
     plan = make_plan(
         [*named, *map(str, model or [])],
@@ -89,7 +100,12 @@ def evaluate(
     )
     paths = find_scenes(scenes) if bands is None else find_images(scenes)
     result = assess(paths, plan, jobs=jobs)
-    document = make_document(result)
+    document = make_document(result, str(scenes))
+    if output is not None and document["scores"]:
+        from slstr_cloudmask.report.evaluation_page import write_evaluation
+
+        page = write_evaluation(document, output, overwrite=overwrite)
+        typer.echo(f"Page: {page}", err=True)
     if json_output:
         typer.echo(json.dumps(document, indent=1, allow_nan=False))
     else:

@@ -51,7 +51,10 @@ def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Table:
     for name in ("stratum", "scenes", "mask"):
         table.add_column(name, justify="right" if name == "scenes" else "left", no_wrap=True)
     for name in columns:
-        table.add_column(COLUMNS[name], justify="right", no_wrap=True)
+        heading = COLUMNS[name]
+        if name == "accuracy" and not title.startswith("accuracy"):
+            heading = "agreement"
+        table.add_column(heading, justify="right", no_wrap=True)
     for stratum, group in groupby(rows, key=lambda row: row["stratum"]):
         for number, row in enumerate(group):
             scenes = "" if row["trivial"] else str(row["scenes"])
