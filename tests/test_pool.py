@@ -7,7 +7,7 @@ import pytest
 
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.evaluation.calibration import EDGES, FINE, Reliability
-from slstr_cloudmask.evaluation.counts import Counts
+from slstr_cloudmask.evaluation.counts import SCORES, Counts, score_many
 from slstr_cloudmask.evaluation.curves import Curves
 from slstr_cloudmask.evaluation.pool import Labelled, Pool, score_strata
 from slstr_cloudmask.evaluation.scatter import (
@@ -206,3 +206,12 @@ def test_rows_of_a_pool() -> None:
     (difference, _) = compare_masks_of(pool, draws=20)
     assert (difference["first"], difference["second"], difference["difference"]) == ("a", "b", 0)
     assert [row["mask"] for row in curves_of(pool, (EVERYTHING,))] == ["a"]
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_scores_of_many_counts_are_those_of_each(name: str) -> None:
+    counts = [Counts(50, 8, 32, 10), Counts(5, 0, 0, 0), Counts(), Counts(0, 0, 3, 1)]
+    table = np.array([(c.tp, c.fp, c.tn, c.fn) for c in counts])
+    np.testing.assert_allclose(
+        score_many(table, SCORES[name]), [SCORES[name](c) for c in counts], rtol=1e-12
+    )

@@ -203,11 +203,13 @@ class Placed:
 
     def against(self, label: Pixels, valid: Pixels) -> Reliability:
         """Sum over the ``valid`` pixels that have a probability."""
-        valid = valid & (self.places < FINE)
-        places, values, cloud = self.places[valid], self.values[valid].astype(float), label[valid]
+        pixels = np.flatnonzero(valid & (self.places < FINE))
+        places, cloud = self.places.ravel()[pixels], label.ravel()[pixels]
+        values = self.values.ravel()[pixels].astype(np.float64)
+        numbers = np.bincount(2 * places + cloud, minlength=2 * FINE).reshape(FINE, 2)
         return Reliability(
-            pixels=tuple(np.bincount(places, minlength=FINE).tolist()),
-            cloud=tuple(np.bincount(places[cloud], minlength=FINE).tolist()),
+            pixels=tuple(numbers.sum(axis=1).tolist()),
+            cloud=tuple(numbers[:, 1].tolist()),
             probability=tuple(np.bincount(places, values, FINE).tolist()),
             squared_error=float(np.square(values - cloud).sum()),
         )

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+FloatArray = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -122,7 +124,7 @@ class Counts:
         sides = (
             (self.tp + self.fp) * (self.tp + self.fn) * (self.tn + self.fp) * (self.tn + self.fn)
         )
-        return _ratio(self.tp * self.tn - self.fp * self.fn, math.sqrt(sides))
+        return _ratio(self.tp * self.tn - self.fp * self.fn, sides**0.5)
 
     @property
     def heidke(self) -> float:
@@ -180,5 +182,14 @@ SCORES: dict[str, Callable[[Counts], float]] = {
 }
 
 
+def score_many(counts: npt.NDArray[np.int64], score: Callable[[Counts], float]) -> FloatArray:
+    """Take a score of many counts at once: rows of tp, fp, tn, fn; NaN where not defined."""
+    columns: Any = counts.T.astype(np.float64)
+    return np.asarray(score(Counts(*columns)))  # a score is arithmetic, of arrays as of numbers
+
+
 def _ratio(numerator: float, denominator: float) -> float:
+    if isinstance(denominator, np.ndarray):  # in `score_many`
+        undefined = np.full(denominator.shape, math.nan)
+        return np.divide(numerator, denominator, out=undefined, where=denominator != 0)
     return numerator / denominator if denominator else math.nan

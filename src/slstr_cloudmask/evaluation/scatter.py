@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from slstr_cloudmask.evaluation.counts import Counts
+from slstr_cloudmask.evaluation.counts import Counts, score_many
 
 DRAWS = 1000
 SEED = 0
@@ -76,8 +76,7 @@ def bootstrap(
     scenes: SceneCounts, score: ScoreOf, *, draws: int = DRAWS, seed: int = SEED
 ) -> Interval:
     """Find the interval of a pooled score by drawing scenes (Efron 1979, percentiles)."""
-    sums = _drawn(_table(scenes.values()), draws, seed)
-    return _interval([score(counts) for counts in sums])
+    return intervals(scenes, {"": score}, draws=draws, seed=seed)[""]
 
 
 def intervals(
@@ -85,7 +84,7 @@ def intervals(
 ) -> dict[str, Interval]:
     """Find the intervals of several scores, as `bootstrap`, of the same draws."""
     sums = _drawn(_table(scenes.values()), draws, seed)
-    return {name: _interval([score(counts) for counts in sums]) for name, score in scores.items()}
+    return {name: _interval(score_many(sums, score)) for name, score in scores.items()}
 
 
 def macro(scenes: SceneCounts, score: ScoreOf) -> tuple[float, float, int]:
@@ -124,9 +123,11 @@ def compare_scenes(
     """
     names = [name for name in first if name in second]
     ours, theirs = (_table(counts[name] for name in names) for counts in (first, second))
-    value = score(_counts(ours.sum(axis=0))) - score(_counts(theirs.sum(axis=0)))
-    pairs = zip(_drawn(ours, draws, seed), _drawn(theirs, draws, seed), strict=True)
-    interval = _interval([score(one) - score(other) for one, other in pairs])
+    value = score(sum((first[name] for name in names), Counts())) - score(
+        sum((second[name] for name in names), Counts())
+    )
+    one, other = (score_many(_drawn(table, draws, seed), score) for table in (ours, theirs))
+    interval = _interval(one - other)
     return Difference(
         value, interval, _p_value(ours, theirs, score, value, draws, seed), len(names)
     )
@@ -137,13 +138,12 @@ def _p_value(
 ) -> float:
     if math.isnan(found):
         return math.nan
-    swapped = np.random.default_rng(seed).integers(0, 2, (draws, len(ours))).astype(bool)
-    as_large = 0
-    for swap in swapped[:, :, np.newaxis]:
-        one, other = np.where(swap, theirs, ours), np.where(swap, ours, theirs)
-        difference = score(_counts(one.sum(axis=0))) - score(_counts(other.sum(axis=0)))
-        as_large += not abs(difference) < abs(found) * (1 - 1e-12)  # NaN counts against it
-    return (1 + as_large) / (1 + draws)  # what was found is one of the draws
+    exchanged = np.random.default_rng(seed).integers(0, 2, (draws, len(ours))) @ (theirs - ours)
+    one = score_many(ours.sum(axis=0) + exchanged, score)
+    other = score_many(theirs.sum(axis=0) - exchanged, score)
+    smaller = np.abs(one - other) < abs(found) * (1 - 1e-9)  # NaN counts against it
+    # What was found is one of the draws.
+    return float(1 + np.count_nonzero(~smaller)) / (1 + draws)
 
 
 def _table(counts: Any) -> Table:
@@ -151,24 +151,19 @@ def _table(counts: Any) -> Table:
     return np.array(rows, np.int64).reshape(len(rows), 4)
 
 
-def _counts(row: Table) -> Counts:
-    tp, fp, tn, fn = row.tolist()
-    return Counts(tp=tp, fp=fp, tn=tn, fn=fn)
-
-
-def _drawn(table: Table, draws: int, seed: int) -> list[Counts]:
+def _drawn(table: Table, draws: int, seed: int) -> Table:
     """Draw as many scenes as there are, with replacement, and add them; nothing of one scene."""
     number = len(table)
     if number < 2:
-        return []
+        return table[:0]
     shares = np.full(number, 1.0 / number)
     weights = np.random.default_rng(seed).multinomial(number, shares, draws)
-    return [_counts(row) for row in weights @ table]
+    return np.asarray(weights @ table)
 
 
-def _interval(values: list[float]) -> Interval:
-    defined = [value for value in values if not math.isnan(value)]
-    if not defined or len(defined) < (1 - UNDEFINED_SHARE) * len(values):
+def _interval(values: npt.NDArray[np.float64]) -> Interval:
+    defined = values[np.isfinite(values)]
+    if not defined.size or defined.size < (1 - UNDEFINED_SHARE) * values.size:
         return Interval(math.nan, math.nan)
     outside = (1 - COVERAGE) / 2
     low, high = np.quantile(defined, [outside, 1 - outside])

@@ -172,9 +172,7 @@ def _by_cloud(scene: xr.Dataset) -> dict[str, BoolArray]:
         return {}
     kinds = str(scene["cloud_kind"].attrs["flag_meanings"]).split()
     words = {name.replace("_", " "): (name,) for name in kinds}
-    return _named(
-        scene["cloud_kind"], {"no cloud" if k == "clear" else k: v for k, v in words.items()}
-    )
+    return _named(scene["cloud_kind"], {"none" if k == "clear" else k: v for k, v in words.items()})
 
 
 def _named(kind: xr.DataArray, groups: dict[str, tuple[str, ...]]) -> dict[str, BoolArray]:

@@ -23,14 +23,14 @@ STRATUM_IN = 0.21  # of height for each stratum
 EDGES_IN = 1.5  # above and below the strata
 LOW_CONTAMINATION = 0.2  # where the panel of clear kept ends
 CONTAMINATIONS = (0.02, 0.05)
-# In these the label is one class, so that only the share that is right is to be told.
+# In these the label is one class, or nearly: only the share that is right is to be told.
 ONE_CLASS = ("optical depth", "cloud")
 
 
 def draw_curves(curves: Sequence[Row], label: str) -> bytes | None:
-    """Draw reliability, ROC, precision and clear kept, a column for each light; a PNG file.
+    """Draw reliability, ROC, precision of clear and clear kept, a column for each light.
 
-    None where no mask has probabilities.
+    Returns a PNG file, None where no mask has probabilities.
     """
     mine = [row for row in curves if row["label"] == label]
     if not mine:
@@ -55,10 +55,9 @@ def _reliability(rows: Sequence[Row], colours: dict[str, str]) -> Draw:
             bins = row["calibration"]["bins"]
             said = [one["mean_probability"] for one in bins]
             found = [one["cloud_share"] for one in bins]
-            axes.plot(said, found, color=colours[row["mask"]], marker=".", label=row["mask"])
+            axes.plot(said, found, color=colours[row["mask"]], marker=".")
         name = rows[0]["stratum"]
         axes.set_title("all pixels" if name == "all" else name, loc="left", fontweight="bold")
-        axes.legend(frameon=False, fontsize=7, loc="upper left")
         _square(axes, "probability of cloud", "share that is cloud")
 
     return draw
@@ -67,7 +66,10 @@ def _reliability(rows: Sequence[Row], colours: dict[str, str]) -> Draw:
 def _roc(rows: Sequence[Row], colours: dict[str, str]) -> Draw:
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=GREY, linestyle=":")
-        _curves(axes, rows, colours, "false_detection", "detection")
+        for row in rows:
+            found = [(point["false_detection"], point["detection"]) for point in row["points"]]
+            axes.plot(*zip(*found, strict=True), color=colours[row["mask"]], label=row["mask"])
+        axes.legend(frameon=False, fontsize=7, loc="lower right")
         _square(axes, "false detection (POFD)", "detection (POD)")
 
     return draw
@@ -75,8 +77,10 @@ def _roc(rows: Sequence[Row], colours: dict[str, str]) -> Draw:
 
 def _precision(rows: Sequence[Row], colours: dict[str, str]) -> Draw:
     def draw(axes: Axes) -> None:
-        _curves(axes, rows, colours, "detection", "precision")
-        _square(axes, "detection (POD)", "precision")
+        for row in rows:
+            kept, contamination = _of_clear(row)
+            axes.plot(kept, [1 - share for share in contamination], color=colours[row["mask"]])
+        _square(axes, "share of the clear that is kept", "clear in what is called clear")
 
     return draw
 
@@ -84,32 +88,21 @@ def _precision(rows: Sequence[Row], colours: dict[str, str]) -> Draw:
 def _clear_kept(rows: Sequence[Row], colours: dict[str, str]) -> Draw:
     def draw(axes: Axes) -> None:
         for row in rows:
-            pairs = [
-                (point["contamination"], 1 - point["false_detection"])
-                for point in row["points"]
-                if point["contamination"] is not None
-            ]
-            axes.plot(
-                [there for there, _ in pairs],
-                [kept for _, kept in pairs],
-                color=colours[row["mask"]],
-            )
-        for contamination in CONTAMINATIONS:
-            axes.axvline(contamination, color=GREY, linestyle=":")
+            kept, contamination = _of_clear(row)
+            axes.plot(contamination, kept, color=colours[row["mask"]])
+        for contamination_line in CONTAMINATIONS:
+            axes.axvline(contamination_line, color=GREY, linestyle=":")
         _square(axes, "cloud in what is called clear", "share of the clear that is kept")
         axes.set_xlim(0, LOW_CONTAMINATION)
 
     return draw
 
 
-def _curves(axes: Axes, rows: Sequence[Row], colours: dict[str, str], x: str, y: str) -> None:
-    for row in rows:
-        points = [point for point in row["points"] if point[x] is not None is not point[y]]
-        axes.plot(
-            [point[x] for point in points],
-            [point[y] for point in points],
-            color=colours[row["mask"]],
-        )
+def _of_clear(row: Row) -> tuple[list[float], list[float]]:
+    """Return what thresholds keep of the clear, and how much cloud with it."""
+    points = [point for point in row["points"] if point["contamination"] is not None]
+    kept = [1 - point["false_detection"] for point in points]
+    return kept, [point["contamination"] for point in points]
 
 
 def _square(axes: Axes, x: str, y: str) -> None:
@@ -122,7 +115,7 @@ def _square(axes: Axes, x: str, y: str) -> None:
 def draw_strata(scores: Sequence[Row], label: str) -> bytes:
     """Draw the Kuipers score of every stratum, and beside it the share that is right; a PNG file.
 
-    Where the label is one class, as in a bin of optical depth, only the share is told.
+    Where the label is one class, or nearly, as in a bin of optical depth, only the share is told.
     """
     mine = [row for row in scores if row["label"] == label and not row["trivial"]]
     colours = colours_of(row["mask"] for row in mine)
@@ -157,7 +150,7 @@ def _dots(rows: Sequence[Row], colours: dict[str, str], score: str, title: str) 
                     axes.plot(interval, [height, height], color=colour, linewidth=1)
             axes.plot([], [], linestyle="", marker="o", color=colour, label=mask)
         words = [
-            name if by in (name, "regime", "surface") else f"{by} {name}" for by, name in places
+            name if by in (name, "regime", "surface") else f"{by}: {name}" for by, name in places
         ]
         axes.set_yticks(list(places.values()), words, fontsize=7)
         axes.set_ylim(len(places) - 0.4, -0.6)
