@@ -10,13 +10,15 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
-from slstr_cloudmask.assessment import assess, make_plan
+from slstr_cloudmask.assessment import assess, contenders, make_plan
 from slstr_cloudmask.assessment.contenders import HIDDEN, name_contenders
 from slstr_cloudmask.cli.app import app
-from slstr_cloudmask.errors import InputError
+from slstr_cloudmask.detectors import get_detector
+from slstr_cloudmask.errors import InputError, MissingFileError
 from slstr_cloudmask.evaluation.strata import EVERY_KIND, rank, scene_strata
 from slstr_cloudmask.flags import flag_variable, value_flag_variable
 from slstr_cloudmask.io.scene_file import write_scene_file
+from slstr_cloudmask.mask import build_mask
 from slstr_cloudmask.scene import build_scene
 from tests.scenes import BAYES_MASKS
 from tests.scenes import make_scene as make_plain_scene
@@ -36,8 +38,10 @@ def make_scene(seed: int) -> xr.Dataset:
     }
     depth = np.where(scene["truth"].values == 1, 5.0, 0.0).astype(np.float32)
     depth[0] = 0.2
-    surface = value_flag_variable(np.zeros(SHAPE), {"ocean": 0, "desert": 4})
-    summary = value_flag_variable(scene["truth"].values, {"clear": 0, "cloud": 1})
+    surface = value_flag_variable(np.zeros(SHAPE), {"ocean": 0, "desert": 4}, long_name="ground")
+    summary = value_flag_variable(
+        scene["truth"].values, {"clear": 0, "cloud": 1}, long_name="summary"
+    )
     made = build_scene(
         {name: scene[name].values for name in ("S1", "S2", "S3", "S5", "S6", "S7", "S8", "S9")},
         coordinates=coordinates,
@@ -124,10 +128,8 @@ def test_processes_give_the_same(data: Path) -> None:
 
 
 def test_a_detector_does_not_see_the_answer(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from slstr_cloudmask.assessment import contenders
-
     seen: list[set[str]] = []
-    thresholds = contenders.get_detector("thresholds")
+    thresholds = get_detector("thresholds")
 
     class Curious:
         name = "curious"
@@ -143,6 +145,22 @@ def test_a_detector_does_not_see_the_answer(data: Path, monkeypatch: pytest.Monk
     assert {"truth", "bayes", "summary_cloud", "optical_depth", "surface_kind"} <= HIDDEN
 
 
+def test_a_detector_that_answers_nowhere_is_left_out(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent:
+        name = "silent"
+
+        def predict(self, scene: xr.Dataset) -> xr.Dataset:
+            return build_mask(scene, np.full(SHAPE, np.nan), threshold=0.5, detector="silent")
+
+    monkeypatch.setattr(contenders, "make", lambda contender: Silent())
+    result = assess(sorted(data.glob("*.nc"))[:1], make_plan(["thresholds", "provider"], ["truth"]))
+    (why,) = result.left_out.values()
+    assert why == "it answers for no pixel of a scene with S1, S2, S3, S5, S6, S7, S8, S9"
+    assert result.pool.masks("truth") == ["provider bayes", "provider summary_cloud"]
+
+
 def test_names_of_detectors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Two detectors are called 'thresholds'"):
         name_contenders(["thresholds", "thresholds"])
@@ -150,7 +168,7 @@ def test_names_of_detectors(tmp_path: Path) -> None:
         name_contenders(["network"])
     with pytest.raises(InputError, match="Unknown detector 'mine=nowhere'"):
         name_contenders(["mine=nowhere"])
-    with pytest.raises(InputError, match="no model"):
+    with pytest.raises(MissingFileError, match="is no model"):
         name_contenders([f"mine={tmp_path}"])
 
 
@@ -177,9 +195,7 @@ def test_the_page_and_its_files(cli: Cli, data: Path, tmp_path: Path) -> None:
     assert cli(data, *wanted, "-o", out, "--overwrite")[0] == 0
 
 
-def test_labels_that_are_nowhere_are_said(
-    cli: Cli, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_labels_that_are_nowhere_are_said(cli: Cli, data: Path, tmp_path: Path) -> None:
     table = tmp_path / "far.csv"
     table.write_text("lat,lon,time,label\n-30,0,2019-10-01T10:30:00Z,cloud\n")
     code, out, _ = cli(data, "--against", f"truth,{table}", "--json")
@@ -194,25 +210,21 @@ def test_labels_that_are_nowhere_are_said(
     assert len(json.loads(out)["failed"]) == 3
 
 
-def test_points_of_one_class_have_no_skill(
-    cli: Cli, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_points_of_one_class_have_no_skill(cli: Cli, data: Path, tmp_path: Path) -> None:
     rows = "".join(f"60.0,{10 + 0.02 * n},2019-10-01T10:35:00Z,clear\n" for n in range(5, 50))
     table = tmp_path / "pixbox.csv"
     table.write_text("lat,lon,time,label\n" + rows)
-    code, out, _ = cli(data, "--against", table, "--json")
+    code, out, err = cli(data, "--against", table, "--json")
     assert code == 0
     first = json.loads(out)["scores"][0]
     assert first["meaning"] == "accuracy against labels by people or lidar (pixbox.csv)"
     assert first["pixels"] == 3 * 45
     assert first["kuipers"] is None
     assert first["roc_area"] is None
-    assert "knows only one class" in caplog.text
+    assert "knows only one class" in err
 
 
-def test_a_scene_that_is_broken_takes_no_other_with_it(
-    cli: Cli, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_scene_that_is_broken_takes_no_other_with_it(cli: Cli, tmp_path: Path) -> None:
     write_scenes(tmp_path, 2)[0].write_bytes(b"nothing")
     code, out, _ = cli(tmp_path, "--against", "truth", "--json", "--jobs", "2")
     assert code == 1
@@ -221,26 +233,21 @@ def test_a_scene_that_is_broken_takes_no_other_with_it(
     assert document["scene_count"] == 1
 
 
-def test_scenes_of_another_sensor(
-    cli: Cli, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_scenes_of_another_sensor(cli: Cli, tmp_path: Path) -> None:
     scene = make_scene(0)
-    names = {"S1": "green", "S2": "red", "S3": "nir", "S5": "swir16", "S6": "swir22"}
-    counts = {
-        name: np.nan_to_num(scene[band].values * 1e4, nan=-1).astype(np.int16)
-        for band, name in names.items()
-    }
+    names = {"S1": "green", "S2": "red", "S3": "nir", "S5": "swir16", "S8": "tir"}
+    counts = {name: scene[band].values for band, name in names.items()}
     label = np.where(scene["truth"].values == 255, 255, scene["truth"].values)
     np.savez(tmp_path / "other.npz", label=label, **counts)  # type: ignore[arg-type]
-    bands = ",".join(f"{band}={name}*0.0001" for band, name in names.items())
+    bands = ",".join(f"{band}={name}" for band, name in names.items())
     code, out, _ = cli(tmp_path, "--bands", bands, "--against", f"drawn={tmp_path}", "--json")
     assert code == 0
     first = json.loads(out)["scores"][0]
     assert first["label"] == "drawn"
     assert first["pixels"] == 40 * 57
     # Of a band that is not there, the words are those of what is.
-    code, out, _ = cli(tmp_path, "--bands", "S8=tir", "--against", f"drawn={tmp_path}", "--json")
+    code, out, _ = cli(tmp_path, "--bands", "S9=tir12", "--against", f"drawn={tmp_path}", "--json")
     assert code == 2
-    assert "holds no band 'tir': it has label, green" in next(
+    assert "holds no band 'tir12': it has label, green" in next(
         iter(json.loads(out)["failed"].values())
     )

@@ -25,6 +25,7 @@ from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.io.other_sensor import BandMapping, read_other_scene
 from slstr_cloudmask.pipeline import run_pipeline
 from slstr_cloudmask.progress import track
+from slstr_cloudmask.scene import bands_present
 
 logger = logging.getLogger(__name__)
 
@@ -191,16 +192,23 @@ def _score(task: _Task) -> _Scored:
     scene = task.plan.open(task.path)
     labels = _labels(task, scene)
     strata = scene_strata(scene, EVERY_KIND)
+    strata_of = {
+        name: {s: labelled.of(where) for s, where in strata.items()} | dict(labelled.strata)
+        for name, labelled in labels.items()
+    }
     scored = _Scored(labels=set(labels))
     for contender in task.plan.contenders:
         try:
             for mask, (cloud_mask, probability) in contender.masks(scene):
+                if not (cloud_mask <= 1).any():
+                    there = ", ".join(bands_present(scene))
+                    scored.left_out[mask] = f"it answers for no pixel of a scene with {there}"
+                    continue
                 for name, labelled in labels.items():
                     if not contender.is_label(mask, name):
-                        there = {s: labelled.of(where) for s, where in strata.items()}
-                        there |= labelled.strata
-                        scores = score_strata(cloud_mask, probability, labelled, there)
-                        scored.scores[mask, name] = scores
+                        scored.scores[mask, name] = score_strata(
+                            cloud_mask, probability, labelled, strata_of[name]
+                        )
         except CloudMaskError as error:
             scored.left_out[contender.name] = str(error)
     return scored

@@ -7,6 +7,7 @@ import base64
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +21,7 @@ PAGE_NAME = "evaluation.html"
 FILE_NAMES = ("evaluation.json", "evaluation.csv", PAGE_NAME)
 
 Document = dict[str, Any]
+Pictures = dict[tuple[str, str], bytes]  # by kind and label
 
 # Of the page's tables: heading by score.
 COLUMNS = {
@@ -60,7 +62,9 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
 
 
 def write_evaluation(document: Document, folder: Path, *, overwrite: bool = False) -> Path:
-    """Write ``evaluation.html``, ``.json`` and ``.csv``.
+    """Write ``evaluation.html``, ``.json`` and ``.csv``, and the page's pictures beside it.
+
+    These are ``strata_LABEL.png`` and ``curves_LABEL.png``.
 
     Returns
     -------
@@ -74,12 +78,32 @@ def write_evaluation(document: Document, folder: Path, *, overwrite: bool = Fals
     WriteError
         The operating system refused to write.
     """
-    check_folder(folder, overwrite=overwrite)
     text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-    contents = (text, evaluation_csv(document["scores"]), evaluation_page(document))
-    for name, content in zip(FILE_NAMES, contents, strict=True):
-        write_bytes(folder / name, content.encode(), overwrite=overwrite)
+    pictures = draw_pictures(document)
+    page = evaluation_page(document, pictures)
+    texts = (text, evaluation_csv(document["scores"]), page)
+    contents = dict(zip(FILE_NAMES, (content.encode() for content in texts), strict=True))
+    contents |= {picture_name(*key): png for key, png in pictures.items()}
+    for name in contents:
+        check_output(folder / name, overwrite=overwrite)
+    for name, content in contents.items():
+        write_bytes(folder / name, content, overwrite=overwrite)
     return folder / PAGE_NAME
+
+
+def draw_pictures(document: Document) -> Pictures:
+    """Draw ``strata`` and, where a mask has probabilities, ``curves`` of each label, as PNG."""
+    pictures: Pictures = {}
+    for label in document["labels"]:
+        pictures["strata", label] = draw_strata(document["scores"], label)
+        if (curves := draw_curves(document["curves"], label)) is not None:
+            pictures["curves", label] = curves
+    return pictures
+
+
+def picture_name(kind: str, label: str) -> str:
+    """Name a picture's file, whatever the label is called."""
+    return f"{kind}_{re.sub(r'[^A-Za-z0-9.-]', '_', label)}.png"
 
 
 def evaluation_csv(scores: Sequence[dict[str, Any]]) -> str:
@@ -102,27 +126,31 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def evaluation_page(document: Document) -> str:
-    """Make the page."""
+def evaluation_page(document: Document, pictures: Pictures) -> str:
+    """Make the page, of a document and what `draw_pictures` made of it."""
     environment = page_environment()
     environment.filters |= {"score": _score, "interval": _interval, "p_value": _p_value}
     return environment.get_template("evaluation.html.j2").render(
         document=document,
         columns=COLUMNS,
-        labels=[_of_label(document, label) for label in document["labels"]],
+        labels=[_of_label(document, pictures, label) for label in document["labels"]],
     )
 
 
-def _of_label(document: Document, label: str) -> dict[str, Any]:
+def _of_label(document: Document, pictures: Pictures, label: str) -> dict[str, Any]:
     rows = [row for row in document["scores"] if row["label"] == label]
-    curves = draw_curves(document["curves"], label)
+    encoded = {
+        kind: base64.b64encode(pictures[kind, label]).decode()
+        for kind in ("strata", "curves")
+        if (kind, label) in pictures
+    }
     return {
         "meaning": document["labels"][label],
         "agrees": not document["labels"][label].startswith("accuracy"),
         "kinds": [(by, list(group)) for by, group in groupby(rows, key=lambda row: row["by"])],
         "differences": [row for row in document["differences"] if row["label"] == label],
-        "curves": None if curves is None else base64.b64encode(curves).decode(),
-        "strata": base64.b64encode(draw_strata(document["scores"], label)).decode(),
+        "curves": encoded.get("curves"),
+        "strata": encoded["strata"],
     }
 
 
