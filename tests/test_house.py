@@ -124,6 +124,7 @@ def test_every_room_has_its_place() -> None:
         "report.realism_page",
         "report.gallery",
         "report.board_page",
+        "report.evaluation_page",
         "report.data_page",
         "report.scene_map",
         "report.scaling_figure",

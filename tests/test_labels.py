@@ -169,6 +169,9 @@ def test_points_elsewhere_are_nowhere_and_said_so(tmp_path: Path) -> None:
     (source,) = name_labels([str(write_table(tmp_path / "t.csv", [ROW | {"latitude": 50}]))])
     assert source.find(Path("scene.nc"), placed_scene()) is None
     assert "1 points, latitude 50.00 to 50.00" in source.nowhere()
+    (near,) = name_labels([str(write_table(tmp_path / "n.csv", [ROW]))])
+    with pytest.raises(InputError, match="start_time 'noon' is no ISO"):
+        near.find(Path("scene.nc"), placed_scene(start_time="noon"))
     bare = placed_scene().drop_vars(["latitude", "longitude"])
     assert source.find(Path("scene.nc"), bare) is None
 

@@ -96,7 +96,10 @@ class LabelPoints:
         start = str(scene.attrs.get("start_time", ""))
         if not start:
             return np.ones(len(self), bool)
-        start_s = seconds_of(start)
+        try:
+            start_s = seconds_of(start)
+        except ValueError as error:
+            raise InputError(f"the scene's start_time {start!r} is no ISO 8601 time") from error
         before, after = start_s - 60 * max_minutes, start_s + FRAME_S + 60 * max_minutes
         return ~((self.time_s < before) | (self.time_s > after))
 
