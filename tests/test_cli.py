@@ -75,7 +75,7 @@ def test_train_and_evaluate(cli: Cli, data: Path, model: Path) -> None:
     assert code == 0
     found = json.loads(out)
     masks = {row["mask"] for row in found["scores"]}
-    assert masks == {"network", "thresholds", "all cloud", "all clear"}
+    assert masks == {"run", "thresholds", "all cloud", "all clear"}  # a model goes by its run
     assert len(found["scenes"]) == 2 * 2 * 2  # scenes, detectors, labels
     code, out, _ = cli("evaluate", data / "ssts")
     assert code == 0
@@ -108,7 +108,10 @@ def test_a_model_masks_a_benchmark_file(cli: Cli, data: Path, model: Path, tmp_p
         (["train", "{data}/one-day", "-o", "{tmp}/r"], "holds no patch of 256"),
         (["train", "{data}/one-day", "-o", "{tmp}/r", "--patch-size", "36"], "multiple of 8"),
         (["evaluate", "{tmp}"], "S3"),
-        (["evaluate", "{data}/ssts", "--no-thresholds"], "nothing to score"),
+        (["evaluate", "{data}/ssts", "--detectors", ","], "nothing to score"),
+        (["evaluate", "{data}/ssts", "--detectors", "magic"], "Unknown detector 'magic'"),
+        (["evaluate", "{data}/ssts", "--against", "guess"], "Unknown label 'guess'"),
+        (["evaluate", "{data}/ssts", "--jobs", "0"], "at least one job"),
         (["demo", "-o", "{tmp}/r", "--epochs", "0"], "--epochs"),
         (["evaluate", "{data}/ssts", "--model", "{tmp}"], "is no model"),
         (["benchmark", "--config", "{tmp}/none.yaml"], "no configuration file"),

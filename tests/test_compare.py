@@ -16,7 +16,8 @@ import slstr_cloudmask.detectors
 from slstr_cloudmask.cli.compare import compare
 from slstr_cloudmask.cli.info import info
 from slstr_cloudmask.errors import InputError, MissingFileError
-from slstr_cloudmask.evaluation.comparison import compare_masks, scene_strata
+from slstr_cloudmask.evaluation.comparison import compare_masks
+from slstr_cloudmask.evaluation.strata import scene_strata
 from slstr_cloudmask.flags import UNKNOWN, flag_variable, value_flag_variable
 from slstr_cloudmask.io.mask_file import write_mask
 from slstr_cloudmask.io.scene_file import write_scene_file

@@ -4,8 +4,9 @@ import pytest
 import xarray as xr
 
 from slstr_cloudmask.errors import InputError
-from slstr_cloudmask.evaluation.comparison import compare_masks, scene_strata, surface_strata
+from slstr_cloudmask.evaluation.comparison import compare_masks
 from slstr_cloudmask.evaluation.counts import Counts
+from slstr_cloudmask.evaluation.strata import scene_strata, surface_strata
 from slstr_cloudmask.flags import flag_variable, value_flag_variable
 from slstr_cloudmask.scene import build_scene
 

@@ -24,9 +24,18 @@ def test_scores_by_hand() -> None:
     assert EXAMPLE.accuracy == pytest.approx(82 / 100)
     assert EXAMPLE.precision == pytest.approx(50 / 58)
     assert EXAMPLE.recall == pytest.approx(50 / 60)
-    assert EXAMPLE.false_alarm_rate == pytest.approx(8 / 40)
+    assert EXAMPLE.false_detection_rate == pytest.approx(8 / 40)
+    # Of the 58 that are called cloud 8 are clear, of the 40 that are clear 8 are called cloud.
+    assert EXAMPLE.false_alarm_ratio == pytest.approx(8 / 58)
+    assert EXAMPLE.cloud_contamination == pytest.approx(10 / 42)
     assert EXAMPLE.f1 == pytest.approx(100 / 118)
     assert EXAMPLE.iou == pytest.approx(50 / 68)
+    assert EXAMPLE.f1_clear == pytest.approx(64 / 82)
+    assert EXAMPLE.iou_clear == pytest.approx(32 / 50)
+    # (50·32 − 8·10) / √(58·60·40·42) = 1520 / 2417.93.
+    assert EXAMPLE.mcc == pytest.approx(0.628637, abs=1e-6)
+    # Chance is right on (60·58 + 42·40)/100 = 51.6 pixels: (82 − 51.6) / (100 − 51.6).
+    assert EXAMPLE.heidke == pytest.approx(30.4 / 48.4)
     # Kuipers: 50/60 − 8/40 = 0.6333; balanced accuracy: (50/60 + 32/40)/2 = 0.81667.
     assert EXAMPLE.kuipers == pytest.approx(0.633333, abs=1e-6)
     assert EXAMPLE.balanced_accuracy == pytest.approx(0.816667, abs=1e-6)

@@ -21,6 +21,7 @@ from slstr_cloudmask.cli.compare import compare
 from slstr_cloudmask.cli.convert import convert
 from slstr_cloudmask.cli.data import data
 from slstr_cloudmask.cli.demo import demo
+from slstr_cloudmask.cli.evaluate import evaluate
 from slstr_cloudmask.cli.export import export
 from slstr_cloudmask.cli.gallery import gallery
 from slstr_cloudmask.cli.info import info
@@ -35,7 +36,7 @@ from slstr_cloudmask.cli.simulate_check import simulate_check
 from slstr_cloudmask.cli.status import status
 from slstr_cloudmask.cli.submit import submit
 from slstr_cloudmask.cli.sweep import sweep, trial
-from slstr_cloudmask.cli.train import evaluate, train
+from slstr_cloudmask.cli.train import train
 from slstr_cloudmask.errors import CloudMaskError
 from slstr_cloudmask.progress import CONSOLE
 

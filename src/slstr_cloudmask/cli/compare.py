@@ -78,7 +78,8 @@ def compare(
     from slstr_cloudmask.cli.outputs import place_pictures
     from slstr_cloudmask.detectors import get_detector
     from slstr_cloudmask.errors import InputError
-    from slstr_cloudmask.evaluation.comparison import compare_masks, scene_strata
+    from slstr_cloudmask.evaluation.comparison import compare_masks
+    from slstr_cloudmask.evaluation.strata import scene_strata
     from slstr_cloudmask.io import open_scene
     from slstr_cloudmask.io.product_name import product_folder_name
     from slstr_cloudmask.report.masks import default_names, named_masks

@@ -1,4 +1,4 @@
-"""``cloudmask train`` and ``cloudmask evaluate``."""
+"""``cloudmask train``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -119,58 +119,3 @@ def train(
         )
     if result.training["skipped"]:
         raise typer.Exit(1)
-
-
-def evaluate(
-    scenes: Annotated[
-        Path, typer.Argument(help="Folder of benchmark scenes with labels, searched recursively.")
-    ],
-    model: Annotated[
-        list[Path] | None, typer.Option("--model", "-m", help="Folder of a model; may be repeated.")
-    ] = None,
-    thresholds: Annotated[
-        bool, typer.Option(help="Score the classical tests beside the models.")
-    ] = True,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="Print JSON, scene by scene too.")
-    ] = False,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-) -> None:
-    """Score masks against the labels of scenes: agreement with bayes, accuracy against truth.
-
-    Overall, by day and by night, with the trivial masks, all cloud and all clear, beside them.
-    """
-    import json
-
-    from slstr_cloudmask.benchmark.inference import Outcome, infer_scenes
-    from slstr_cloudmask.cli.tables import print_scores
-    from slstr_cloudmask.detectors import Detector, get_detector
-    from slstr_cloudmask.errors import InputError
-    from slstr_cloudmask.evaluation.scores import summarise
-    from slstr_cloudmask.io.find_scenes import find_scenes
-
-    detectors: list[Detector] = [
-        get_detector(model=folder, device=device, precision=precision) for folder in model or []
-    ]
-    if len(detectors) > 1:
-        for detector, folder in zip(detectors, model or [], strict=True):
-            detector.name = str(folder)
-    if thresholds:
-        detectors.append(get_detector("thresholds"))
-    if not detectors:
-        raise InputError("There is nothing to score: name a model, or leave --no-thresholds out.")
-    paths = find_scenes(scenes)
-    total = Outcome()
-    for detector in detectors:
-        outcome = infer_scenes(paths, detector)
-        total.scores += outcome.scores
-        total.failed |= outcome.failed
-    rows = summarise(total.scores)
-    if json_output:
-        scene_rows = [score.to_dict() for score in total.scores]
-        typer.echo(json.dumps({"scores": rows, "scenes": scene_rows}, indent=1))
-    elif rows:
-        print_scores(rows)
-    if total.failed:
-        raise typer.Exit(1 if total.scores else 2)

@@ -13,33 +13,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.evaluation.counts import Counts
-from slstr_cloudmask.flags import UNKNOWN, BoolArray, decode_flag, flag_masks, integer_flags
-from slstr_cloudmask.scene import Regime, regime
+from slstr_cloudmask.evaluation.strata import EVERYTHING, Stratum
+from slstr_cloudmask.flags import UNKNOWN, BoolArray
 
 TRUTH = "truth"
-EVERYTHING = ("all", "all")
-# By the meanings of the flag `confidence`; inland water is land, too, where the product says so.
-SURFACE_FLAGS = {
-    "land": "land",
-    "ocean": "ocean",
-    "inland water": "inland_water",
-    "coast": "coastline",
-    "snow or ice": "snow",
-    "sun glint": "sun_glint",
-}
-# By the meanings of the simulator's `surface_kind`, where a scene has it.
-SURFACE_KINDS = {
-    "land": ("forest", "grass", "shrub", "desert"),
-    "ocean": ("ocean",),
-    "inland water": ("inland_water",),
-    "snow or ice": ("old_snow", "fresh_snow", "sea_ice", "thin_ice"),
-}
 
-Stratum = tuple[str, str]  # what it is by, and its name: ("surface", "ocean")
 Flag = npt.NDArray[np.uint8]
 
 
@@ -141,61 +122,3 @@ def _compared(
         counts = Counts.of(one == 1, other == 1, known & where)
         if counts.total:
             yield Comparison(first, second, by, name, counts)
-
-
-def scene_strata(scene: xr.Dataset) -> dict[Stratum, BoolArray]:
-    """Where each regime and each surface is.
-
-    Parameters
-    ----------
-    scene
-        A Scene.
-
-    Returns
-    -------
-    dict
-        Boolean arrays (rows, columns) by `Stratum`; what is unknown or nowhere has none.
-    """
-    parts = regime(scene)
-    regimes = {
-        ("regime", item.name.lower()): np.asarray(parts == item) for item in reversed(Regime)
-    }
-    surfaces = {("surface", name): where for name, where in surface_strata(scene).items()}
-    return {stratum: where for stratum, where in (regimes | surfaces).items() if where.any()}
-
-
-def surface_strata(scene: xr.Dataset) -> dict[str, BoolArray]:
-    """Where each kind of surface is, as far as the scene tells.
-
-    By the product's flag ``confidence``; kinds of simulated scenes by ``surface_kind``, which is
-    true. Strata may lie in one another: coast and sun glint in the ocean, snow on land.
-
-    Returns
-    -------
-    dict
-        Boolean arrays (rows, columns) by name.
-    """
-    scene = integer_flags(scene)
-    found: dict[str, BoolArray] = {}
-    if "confidence" in scene:
-        there = flag_masks(scene["confidence"].attrs)
-        found = {
-            name: decode_flag(scene["confidence"], meaning)[0]
-            for name, meaning in SURFACE_FLAGS.items()
-            if meaning in there
-        }
-        if "land" in found and "inland water" in found:
-            # ESA's flag calls lakes land as well.
-            found["land"] = found["land"] & ~found["inland water"]
-    if "surface_kind" in scene:
-        found |= _by_kind(scene["surface_kind"])
-    return found
-
-
-def _by_kind(kind: xr.DataArray) -> dict[str, BoolArray]:
-    meanings = str(kind.attrs["flag_meanings"]).split()
-    numbers = dict(zip(meanings, np.atleast_1d(kind.attrs["flag_values"]), strict=True))
-    return {
-        name: np.isin(kind.values, [numbers[item] for item in kinds if item in numbers])
-        for name, kinds in SURFACE_KINDS.items()
-    }

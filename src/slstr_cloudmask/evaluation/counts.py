@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+FloatArray = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -79,9 +81,22 @@ class Counts:
         return _ratio(self.tp, self.tp + self.fn)
 
     @property
-    def false_alarm_rate(self) -> float:
-        """Probability of false detection: share of the label's clear that is called cloud."""
+    def false_detection_rate(self) -> float:
+        """Probability of false detection (POFD): share of the label's clear that is called cloud.
+
+        Of what is clear; `false_alarm_ratio` is of what is called cloud. Papers mix the two.
+        """
         return _ratio(self.fp, self.fp + self.tn)
+
+    @property
+    def false_alarm_ratio(self) -> float:
+        """False alarm ratio (FAR): share of the mask's cloud that is clear, 1 - precision."""
+        return _ratio(self.fp, self.tp + self.fp)
+
+    @property
+    def cloud_contamination(self) -> float:
+        """Share of what the mask calls clear that is cloud: what spoils a sea temperature."""
+        return _ratio(self.fn, self.tn + self.fn)
 
     @property
     def f1(self) -> float:
@@ -94,6 +109,33 @@ class Counts:
         return _ratio(self.tp, self.tp + self.fp + self.fn)
 
     @property
+    def f1_clear(self) -> float:
+        """As `f1`, of clear: the rarer class, which a mask that says cloud everywhere loses."""
+        return _ratio(2 * self.tn, 2 * self.tn + self.fp + self.fn)
+
+    @property
+    def iou_clear(self) -> float:
+        """Intersection over union of clear."""
+        return _ratio(self.tn, self.tn + self.fp + self.fn)
+
+    @property
+    def mcc(self) -> float:
+        """Matthews' correlation coefficient of mask and label (Matthews 1975)."""
+        sides = (
+            (self.tp + self.fp) * (self.tp + self.fn) * (self.tn + self.fp) * (self.tn + self.fn)
+        )
+        return _ratio(self.tp * self.tn - self.fp * self.fn, sides**0.5)
+
+    @property
+    def heidke(self) -> float:
+        """Heidke skill score: how far accuracy goes beyond that of chance (Heidke 1926)."""
+        by_chance = (self.tp + self.fn) * (self.tp + self.fp) + (self.tn + self.fn) * (
+            self.tn + self.fp
+        )
+        right = self.tp + self.tn
+        return _ratio(self.total * right - by_chance, self.total**2 - by_chance)
+
+    @property
     def balanced_accuracy(self) -> float:
         """Mean of the shares of cloud and of clear that are found."""
         return (1.0 + self.kuipers) / 2.0
@@ -104,7 +146,7 @@ class Counts:
 
         Also Peirce's or true skill statistic (Hanssen and Kuipers 1965): 0 for any constant mask.
         """
-        return self.recall - self.false_alarm_rate
+        return self.recall - self.false_detection_rate
 
     @property
     def cloud_fraction_bias(self) -> float:
@@ -125,13 +167,29 @@ SCORES: dict[str, Callable[[Counts], float]] = {
     "accuracy": lambda c: c.accuracy,
     "precision": lambda c: c.precision,
     "recall": lambda c: c.recall,
+    "false_detection_rate": lambda c: c.false_detection_rate,
+    "false_alarm_ratio": lambda c: c.false_alarm_ratio,
+    "cloud_contamination": lambda c: c.cloud_contamination,
     "f1": lambda c: c.f1,
     "iou": lambda c: c.iou,
+    "f1_clear": lambda c: c.f1_clear,
+    "iou_clear": lambda c: c.iou_clear,
     "balanced_accuracy": lambda c: c.balanced_accuracy,
     "kuipers": lambda c: c.kuipers,
+    "heidke": lambda c: c.heidke,
+    "mcc": lambda c: c.mcc,
     "cloud_fraction_bias": lambda c: c.cloud_fraction_bias,
 }
 
 
-def _ratio(numerator: int, denominator: int) -> float:
+def score_many(counts: npt.NDArray[np.int64], score: Callable[[Counts], float]) -> FloatArray:
+    """Take a score of many counts at once: rows of tp, fp, tn, fn; NaN where not defined."""
+    columns: Any = counts.T.astype(np.float64)
+    return np.asarray(score(Counts(*columns)))  # a score is arithmetic, of arrays as of numbers
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    if isinstance(denominator, np.ndarray):  # in `score_many`
+        undefined = np.full(denominator.shape, math.nan)
+        return np.divide(numerator, denominator, out=undefined, where=denominator != 0)
     return numerator / denominator if denominator else math.nan

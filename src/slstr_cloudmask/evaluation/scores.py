@@ -26,6 +26,7 @@ from slstr_cloudmask.scene import label as scene_label
 LABEL_MEANING = {
     "bayes": "agreement with the provider's Bayesian mask",
     "truth": "accuracy against the simulated truth",
+    "summary_cloud": "agreement with the operational summary flag",
 }
 PARTS = ("all", "day", "night")
 

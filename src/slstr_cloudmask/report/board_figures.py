@@ -6,13 +6,10 @@ A panel holds one measure on one set of scenes. Published runs are small and pal
 the dashed line is a mask that says cloud everywhere.
 """
 
-import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator, PercentFormatter
 
 from slstr_cloudmask.benchmark.board import Board, Table
@@ -20,22 +17,18 @@ from slstr_cloudmask.benchmark.board_sets import PUBLISHED, WHOLE, RunSet
 from slstr_cloudmask.benchmark.published_runs import ALL_CLOUD
 from slstr_cloudmask.benchmark.scaling_curves import Curve
 from slstr_cloudmask.benchmark.scene_sets import PUBLISHED_TEST_SCENES, SceneSet
-from slstr_cloudmask.report.figures import _STYLE, GREY
+from slstr_cloudmask.report.figures import GREY, Draw, png_of_panels
 
-DPI = 120
-WIDTH, ROW_HEIGHT = 11.0, 3.6  # inches
 QUALITY_TARGET = 0.9  # mlcommons/science, policy.adoc: convergence target
 # Colour-blind safe (Okabe and Ito 2008), the two strongest last: they are for one's own runs.
 _PALE = ("#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#8A6D3B", "#999999", "#7B5EA7", "#B5CF6B")
 _MARKERS = "osD^vP*"
 _OWN = ("#D55E00", "#0072B2", "#000000", "#6A3D9A")
 
-Draw = Callable[[Axes], None]
-
 
 def draw_accuracy(board: Board) -> bytes:
     """Draw each accuracy against epochs and against time; return a PNG file."""
-    return _png(
+    return png_of_panels(
         [
             [_by_epochs(table), *(_by_time(table, data) for data in _times(table))]
             for table in board.of("accuracy")
@@ -45,7 +38,7 @@ def draw_accuracy(board: Board) -> bytes:
 
 def draw_scaling(curves: Sequence[Curve]) -> bytes:
     """Draw speed-up and efficiency by ranks; return a PNG file."""
-    return _png([[_speed_ups(curves), _efficiencies(curves)]])
+    return png_of_panels([[_speed_ups(curves), _efficiencies(curves)]])
 
 
 def _by_epochs(table: Table) -> Draw:
@@ -164,16 +157,3 @@ def _ranks_axis(axes: Axes, curves: Sequence[Curve]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("GPUs, or processes")
-
-
-def _png(rows: Sequence[Sequence[Draw]]) -> bytes:
-    """Draw rows of panels."""
-    columns = max(map(len, rows))
-    with mpl.rc_context(_STYLE):
-        figure = Figure((WIDTH, ROW_HEIGHT * len(rows)), layout="constrained", dpi=DPI)
-        for number, row in enumerate(rows):
-            for place, draw in enumerate(row):
-                draw(figure.add_subplot(len(rows), columns, number * columns + place + 1))
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()

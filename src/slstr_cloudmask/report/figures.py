@@ -26,6 +26,27 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+Draw = Callable[[Axes], None]
+
+DPI = 120
+WIDTH, ROW_HEIGHT = 11.0, 3.6  # of a picture of panels, inches
+
+
+def png_of_panels(
+    rows: Sequence[Sequence[Draw]], *, width: float = WIDTH, row_height: float = ROW_HEIGHT
+) -> bytes:
+    """Draw rows of panels; return a PNG file."""
+    columns = max(map(len, rows))
+    with mpl.rc_context(_STYLE):
+        figure = Figure((width, row_height * len(rows)), layout="constrained", dpi=DPI)
+        for number, row in enumerate(rows):
+            for place, draw in enumerate(row):
+                draw(figure.add_subplot(len(rows), columns, number * columns + place + 1))
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
 def _svg(size_inches: tuple[float, float], draw: Callable[[Axes], None]) -> str:
     return svg_of_panels(size_inches, [draw])
 

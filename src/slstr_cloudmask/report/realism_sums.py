@@ -143,7 +143,7 @@ def strata(statistics: Sequence[Statistics]) -> list[dict[str, Any]]:
                 "truly_cloud": (counts.tp + counts.fn) / counts.total,
                 "flagged": (counts.tp + counts.fp) / counts.total,
                 "recall": scores["recall"],
-                "false_alarm_rate": counts.false_alarm_rate,
+                "false_alarm_rate": counts.false_detection_rate,
                 "kuipers": scores["kuipers"],
             }
             rounded = {

@@ -1,0 +1,151 @@
+"""What is scored: detectors by name, networks by the folder of their model, and the provider.
+
+    contenders = name_contenders(["clusters", "robust=runs/robust/model", "provider"])
+
+A detector is shown a scene without its labels and strata, so that none can look at the answer.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from slstr_cloudmask.detectors import Detector, get_detector, list_detectors
+from slstr_cloudmask.errors import InputError
+from slstr_cloudmask.flags import UNKNOWN
+from slstr_cloudmask.scene import LABEL_NAMES, STRATUM_NAMES, FloatArray, label
+
+PROVIDER = "provider"
+PROVIDER_LABELS = ("bayes", "summary_cloud")
+# The product's own account of the surface stays: detectors may know where the sea is.
+HIDDEN = frozenset({*LABEL_NAMES, *STRATUM_NAMES}) - {"confidence"}
+
+Masked = tuple[np.typing.NDArray[np.uint8], FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Something that is scored.
+
+    Attributes
+    ----------
+    name
+        What its rows are called.
+    detector
+        One of `list_detectors`, or `PROVIDER`.
+    model
+        Folder of a model file, of a network.
+    threshold, device, precision
+        As of `get_detector`.
+    """
+
+    name: str
+    detector: str
+    model: Path | None = None
+    threshold: str = "balanced"
+    device: str = "auto"
+    precision: str = "auto"
+
+    def masks(self, scene: xr.Dataset) -> Iterator[tuple[str, Masked]]:
+        """Yield what it says of a scene: name, and mask with probability (rows, columns).
+
+        The provider has a mask for each of its labels that the scene holds.
+        """
+        if self.detector != PROVIDER:
+            mask = make(self).predict(scene.drop_vars(HIDDEN, errors="ignore"))
+            yield self.name, (mask["cloud_mask"].values, mask["cloud_probability"].values)
+            return
+        for name in PROVIDER_LABELS:
+            if name in scene:
+                yield f"{self.name} {name}", _provided(scene, name)
+
+    def is_label(self, mask: str, label_name: str) -> bool:
+        """Tell whether a mask that it made is the label itself."""
+        return self.detector == PROVIDER and mask == f"{self.name} {label_name}"
+
+
+@cache
+def make(contender: Contender) -> Detector:
+    """Make the detector, once in a process."""
+    return get_detector(
+        contender.detector,
+        model=contender.model,
+        threshold=contender.threshold,
+        device=contender.device,
+        precision=contender.precision,
+    )
+
+
+def name_contenders(
+    names: Sequence[str],
+    *,
+    threshold: str = "balanced",
+    device: str = "auto",
+    precision: str = "auto",
+) -> tuple[Contender, ...]:
+    """Read what is to be scored.
+
+    Parameters
+    ----------
+    names
+        Each one of `list_detectors` but ``network``, ``provider``, the folder of a model file, or
+        ``NAME=FOLDER``.
+    threshold, device, precision
+        Of all of them.
+
+    Raises
+    ------
+    InputError
+        None was named, one is unknown, or two have one name.
+    """
+    if not names:
+        raise InputError(f"There is nothing to score: name any of {_expected()}.")
+    every = []
+    for item in names:
+        name, detector, model = _parsed(item)
+        every.append(Contender(name, detector, model, threshold, device, precision))
+    if twice := {c.name for c in every if [o.name for o in every].count(c.name) > 1}:
+        raise InputError(
+            f"Two detectors are called {min(twice)!r}: name models NAME=FOLDER, each name once."
+        )
+    for contender in every:
+        if contender.detector != PROVIDER:
+            make(contender)  # what is wrong with a model is said before any scene is read
+    return tuple(every)
+
+
+def _parsed(item: str) -> tuple[str, str, Path | None]:
+    """Return name, detector and model of one word."""
+    if item in (PROVIDER, *list_detectors()):
+        if item == "network":
+            raise InputError("A network is named by its model: FOLDER, or NAME=FOLDER.")
+        return item, item, None
+    name, equals, folder = item.partition("=")
+    if not equals:
+        name, folder = _short(item), item
+    if not (name and Path(folder).is_dir()):
+        raise InputError(f"Unknown detector {item!r}: expected any of {_expected()}.")
+    return name, "network", Path(folder)
+
+
+def _short(folder: str) -> str:
+    """Name a model by its folder; by that above it where it is called ``model``, as of a run."""
+    path = Path(folder).resolve()
+    return path.parent.name if path.name == "model" else path.name
+
+
+def _expected() -> str:
+    there = [name for name in list_detectors() if name != "network"]
+    return f"{', '.join(there)}, {PROVIDER}, the folder of a model file, or NAME=FOLDER"
+
+
+def _provided(scene: xr.Dataset, name: str) -> Masked:
+    cloud, known = label(scene, name)
+    mask = np.where(known, cloud, UNKNOWN).astype(np.uint8)
+    probability = np.full(mask.shape, np.nan, np.float32)
+    if name == "bayes" and "cloud_probability_provider" in scene:
+        probability = scene["cloud_probability_provider"].values
+    return mask, probability
