@@ -1,0 +1,100 @@
+"""prototype"""
+import numpy as np
+import xarray as xr
+from slstr_cloudmask.detectors.background import local_spread
+from slstr_cloudmask.detectors.clear_sky import Background, Ground, first_guess, refined
+from slstr_cloudmask.detectors.climatology import usual_split_kelvin
+from slstr_cloudmask.detectors.evidence import evidence, place_index
+from slstr_cloudmask.detectors.features import reflected_features, thermal_features
+from slstr_cloudmask.detectors.thresholds import View
+from slstr_cloudmask.flags import UNKNOWN, decode_flag
+from slstr_cloudmask.mask import build_mask
+from slstr_cloudmask.scene import Regime, bands_present, regime, usable_bands
+from scipy import ndimage
+
+P = dict(texture=0.6, passes=2, temper=1.0)
+
+def lights(scene, reg):
+    out = np.full(reg.shape, 255, np.uint8)
+    sza = scene['solar_zenith_angle'].values if 'solar_zenith_angle' in scene.coords else None
+    out[reg == Regime.NIGHT] = 3
+    out[reg == Regime.TWILIGHT] = 2
+    if sza is not None:
+        out[(reg == Regime.DAY)] = 0
+        out[(reg == Regime.DAY) & (sza >= 60)] = 1
+    else:
+        out[reg == Regime.DAY] = 4
+    out[reg == UNKNOWN] = 5
+    return out
+
+LIGHT = {0: ('day_high',), 1: ('day_low',), 2: ('twilight',), 3: ('night',), 4: ('day_high', 'day_low'), 5: ('night',)}
+
+class Bayesian:
+    name = 'bayesian'
+    def __init__(self, threshold=0.5): self.threshold = threshold
+    def setup(self, scene):
+        view = View(scene)
+        reg = view.regime
+        shape = reg.shape
+        land = np.full(shape, 2, np.intp)
+        if 'confidence' in scene:
+            o, k = decode_flag(scene['confidence'], 'ocean')
+            l, _ = decode_flag(scene['confidence'], 'land')
+            land[l & k] = 1
+            land[o & k] = 0
+        lat = scene['latitude'].values if 'latitude' in scene.coords else None
+        day = None
+        st = scene.attrs.get('start_time')
+        if st is not None:
+            day = int(np.datetime64(str(st).rstrip('Z')).astype('datetime64[D]').astype(object).timetuple().tm_yday)
+        return view, reg, Ground(land, lat, day, (reg == Regime.DAY), 1.0)
+    def spectral(self, scene, view, reg, ground, bg):
+        light = lights(scene, reg)
+        secant = np.broadcast_to(view.secant.astype(np.float32), reg.shape)
+        odds = np.full(reg.shape, np.nan, np.float32)
+        flat = odds.reshape(-1)
+        have = bands_present(scene)
+        for code in np.unique(light):
+            if code == 255: continue
+            r = {0: 2, 1: 2, 2: 1, 3: 0, 4: 2, 5: 255}[int(code)]
+            use = [b for b in usable_bands(r) if b in have]
+            where = np.flatnonzero(light.ravel() == code)
+            bands = {b: scene[b].values.ravel()[where] for b in use}
+            B = bg.kelvin.ravel()[where]; S = bg.sigma_kelvin.ravel()[where]
+            f = thermal_features(bands, B, usual_split_kelvin(B, secant.ravel()[where]), sunlit=r == 2)
+            f |= reflected_features(bands)
+            names = list(f)
+            pattern = np.zeros(where.size, np.int64)
+            for i, n in enumerate(names): pattern |= np.isfinite(f[n]).astype(np.int64) << i
+            place = place_index(B, S, ground.land.ravel()[where])
+            for p in np.unique(pattern):
+                sel = slice(None) if (pattern == p).all() else np.flatnonzero(pattern == p)
+                fin = tuple(n for i, n in enumerate(names) if p >> i & 1)
+                if not fin: continue
+                g = {n: f[n][sel] for n in fin}
+                tot = 0
+                for L in LIGHT[int(code)]:
+                    tot = tot + sum(e.log_ratio(g, place[sel]) for e in evidence(L, fin)) / len(LIGHT[int(code)])
+                flat[where[sel]] = tot
+        return odds
+    def texture(self, view, ground):
+        s = np.log(np.maximum(view.spread_kelvin, 0.02))
+        m, sd = np.array([-2.3, -0.9, -1.6])[ground.land], np.array([.6, .7, .9])[ground.land]
+        mc, sc = np.array([-.9, -.5, -.7])[ground.land], np.array([1.1, 1.0, 1.1])[ground.land]
+        lr = -.5*((s-mc)/sc)**2 - np.log(sc) + .5*np.minimum(np.abs((s-m)/sd), 4)**2 + np.log(sd)
+        return np.nan_to_num(lr).astype(np.float32)
+    def prior(self, scene, ground):
+        return np.float32(np.log(.65/.35))
+    def odds(self, scene, dbg=None):
+        view, reg, ground = self.setup(scene)
+        s8 = view['S8']
+        bg0 = bg = first_guess(s8, ground)
+        tex = self.texture(view, ground)
+        for i in range(P['passes']):
+            if i: bg = refined(s8, 1/(1+np.exp(np.clip(o, -30, 30))), bg0, ground)
+            o = P['temper']*self.spectral(scene, view, reg, ground, bg) + P['texture']*tex + self.prior(scene, ground)
+            if dbg is not None: dbg.append((bg, o))
+        return o
+    def predict(self, scene):
+        o = self.odds(scene)
+        return build_mask(scene, 1/(1+np.exp(-np.clip(o, -30, 30))), threshold=self.threshold, detector=self.name)

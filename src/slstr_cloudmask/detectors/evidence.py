@@ -1,0 +1,197 @@
+"""What a pixel's bands say for cloud and against it: likelihoods from tables.
+
+    table = evidence_table("night", ("anomaly", "split", "difference"))
+    log_ratio = table.log_ratio(features, background_kelvin, sigma_kelvin, sea)
+
+The tables are ``data/evidence.npz``: how often pixels of clear and of cloudy sky, drawn by
+`sky_samples`, fall into each cell of some features, by light, sea or land, and warmth of the clear
+background. A band that is not there is a feature that the table is summed over. The background is
+exact there; how far it may be wrong is put in here, as a blur of the anomaly.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import erf
+
+Flat = npt.NDArray[np.float32]
+Index = npt.NDArray[np.intp]
+
+TABLES = "evidence.npz"
+SURFACES = ("sea", "land")
+# Edges of bins; values beyond the ends count to the outermost bins.
+EDGES: dict[str, Flat] = {
+    name: np.array(edges, np.float32)
+    for name, edges in {
+        # S8 minus that of clear sky, K
+        "anomaly": (
+            *(-95, -45, -30, -20, -14, -10, -7, -5, -3.5, -2.4, -1.6, -0.9, -0.3, 0.3, 0.9),
+            *(1.8, 3.5, 7, 40),
+        ),
+        # S8 - S9 minus that of clear sky with the usual moisture, K
+        "split": (-9, -1.0, -0.5, -0.2, 0.1, 0.45, 0.9, 1.6, 9),
+        # S7 - S8, K; by night
+        "difference": (
+            *(-40, -4, -3, -2.2, -1.6, -1.1, -0.7, -0.4, -0.1, 0.2, 0.6, 1.2, 2.2, 4, 8, 90),
+        ),
+        # the same in sunlight
+        "sunlit": (-40, 1, 2.5, 4.5, 7, 10, 14, 19, 26, 36, 90),
+        # S2, reflectance
+        "red": (-0.3, 0.03, 0.05, 0.075, 0.105, 0.14, 0.19, 0.26, 0.35, 0.48, 0.65, 3),
+        # logarithm of S5 / S2
+        "colour": (-9, -2.0, -1.3, -0.8, -0.45, -0.2, 0.1, 0.45, 1.0, 9),
+        # logarithm of S3 / S2
+        "green": (-9, -0.6, -0.25, -0.08, 0.08, 0.3, 0.8, 9),
+        # S4, reflectance
+        "cirrus": (-0.3, 0.002, 0.005, 0.010, 0.018, 0.03, 0.05, 0.09, 0.16, 3),
+    }.items()
+}
+# S8 of the clear background, K: the kind of ground and the moisture go with it.
+BACKGROUND_EDGES: Flat = np.array((0, 258, 269, 277, 288, 400), np.float32)
+# What the tables of each light are of: one of all that goes together, and chains of one feature
+# given others, `(feature, given)`.
+JOINT: dict[str, tuple[str, ...]] = {
+    "day_high": ("anomaly", "split", "sunlit", "red", "colour"),
+    "day_low": ("anomaly", "split", "sunlit", "red", "colour"),
+    "twilight": ("anomaly", "split", "red", "colour"),
+    "night": ("anomaly", "split", "difference"),
+}
+CHAINS: tuple[tuple[str, ...], ...] = (("green", "red", "colour"), ("cirrus", "anomaly"))
+
+# Errors of the background that tables are blurred by, K; in between the nearest is taken.
+SIGMAS_KELVIN: Flat = np.array((0.5, 1.2, 2.5, 5.0, 9.0), np.float32)
+# No single pixel is surer than this: what was never drawn may still occur.
+_LIMIT = 7.0
+_FLOOR = 2e-7
+
+
+def bins(name: str) -> int:
+    """Count the bins of a feature."""
+    return len(EDGES[name]) - 1
+
+
+def cell_index(features: Mapping[str, Flat], names: tuple[str, ...]) -> Index:
+    """Cell of a table, flat, in which each pixel falls."""
+    index: Index = np.zeros(features[names[0]].shape, np.intp)
+    for name in names:
+        index *= bins(name)
+        index += np.searchsorted(EDGES[name][1:-1], features[name])
+    return index
+
+
+def background_index(kelvin: Flat) -> Index:
+    """Bin of the background's warmth."""
+    return np.searchsorted(BACKGROUND_EDGES[1:-1], kelvin)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Logarithms of P(seen | cloud) / P(seen | clear) by sigma, surface, background, cell."""
+
+    names: tuple[str, ...]
+    ratio: Flat  # (sigmas, surfaces, backgrounds, cells), flat
+
+    def log_ratio(self, features: Mapping[str, Flat], place: Index) -> Flat:
+        """Look pixels up; ``place`` is `place_index` of theirs."""
+        cells = int(np.prod([bins(name) for name in self.names]))
+        return self.ratio[place * cells + cell_index(features, self.names)]
+
+
+def place_index(background_kelvin: Flat, sigma_kelvin: Flat, land: Index) -> Index:
+    """Row of `Evidence.ratio`; ``land`` is 0 at sea, 1 on land, 2 where it is not known."""
+    middles = np.sqrt(SIGMAS_KELVIN[1:] * SIGMAS_KELVIN[:-1])
+    sigma = np.searchsorted(middles, sigma_kelvin)
+    index = sigma * 3 + land
+    return index * (len(BACKGROUND_EDGES) - 1) + background_index(background_kelvin)
+
+
+@cache
+def evidence(light: str, names: tuple[str, ...]) -> tuple[Evidence, ...]:
+    """Make what is to be looked up for a light with some features: the joint one, and chains.
+
+    Parameters
+    ----------
+    light
+        A key of `JOINT`.
+    names
+        Features that pixels have.
+    """
+    joint = tuple(name for name in JOINT[light] if name in names)
+    found = [_joint(light, joint)] if joint else []
+    for chain in CHAINS:
+        if f"{light}_{chain[0]}" in _tables() and set(chain) <= set(names):
+            found.append(_chain(light, chain))
+    return tuple(found)
+
+
+def _joint(light: str, names: tuple[str, ...]) -> Evidence:
+    table = _table(f"{light}_joint", JOINT[light])
+    gone = tuple(3 + axis for axis, name in enumerate(JOINT[light]) if name not in names)
+    return Evidence(names, _ratios(table.sum(axis=gone), names))
+
+
+def _chain(light: str, chain: tuple[str, ...]) -> Evidence:
+    """Give the ratio of the first feature where the others are known: joint less marginal."""
+    table = _table(f"{light}_{chain[0]}", chain)
+    rest = table.sum(axis=3, keepdims=True)
+    conditional = table / np.maximum(rest, 1e-30) * (1 / bins(chain[0]))
+    # Where hardly anything was drawn nothing is said.
+    weight = rest / (rest + 1e-5)
+    conditional = weight * conditional + (1 - weight) / bins(chain[0]) ** 2
+    return Evidence(chain, _ratios(conditional, chain))
+
+
+def _ratios(table: npt.NDArray[np.float64], names: tuple[str, ...]) -> Flat:
+    """Blur (2: clear and cloud, surfaces, backgrounds, *bins) by each sigma, and take ratios."""
+    table = np.concatenate([table, table.mean(axis=1, keepdims=True)], axis=1)
+    found = []
+    for sigma in SIGMAS_KELVIN:
+        blurred = table
+        if "anomaly" in names:
+            axis = 3 + names.index("anomaly")
+            blurred = np.moveaxis(np.moveaxis(table, axis, -1) @ _blur(float(sigma)), -1, axis)
+        clear, cloud = blurred + _FLOOR
+        found.append(np.clip(np.log(cloud / clear), -_LIMIT, _LIMIT))
+    return np.stack(found).astype(np.float32).ravel()
+
+
+def _blur(sigma: float) -> npt.NDArray[np.float64]:
+    """Share of each bin of the anomaly (rows) that an error moves to each bin (columns)."""
+    edges = EDGES["anomaly"].astype(np.float64)
+    middles = (edges[1:] + edges[:-1]) / 2
+    middles[0], middles[-1] = edges[1] - 3, edges[-2] + 1
+    open_edges = np.concatenate([[-1e3], edges[1:-1], [1e3]])
+    # A bin's own width is a spread too.
+    widths = np.minimum(np.diff(edges), 8)[:, np.newaxis] / np.sqrt(12)
+    scale = np.hypot(sigma, 0.5 * widths) * np.sqrt(2)
+    below = (1 + erf((open_edges - middles[:, np.newaxis]) / scale)) / 2
+    return np.asarray(np.diff(below, axis=1))
+
+
+def _table(name: str, features: tuple[str, ...]) -> npt.NDArray[np.float64]:
+    shape = (2, len(SURFACES), len(BACKGROUND_EDGES) - 1, *(bins(key) for key in features))
+    return unpacked(_tables()[name]).reshape(shape)
+
+
+STEP = 0.08  # of the packed logarithms
+
+
+def packed(share: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    """Keep shares as logarithms in steps of .08, from 1 down to 1e-9; 255 is less, or none."""
+    return np.clip(np.rint(-np.log(np.maximum(share, 1e-12)) / STEP), 0, 255).astype(np.uint8)
+
+
+def unpacked(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Undo `packed`."""
+    return np.where(values == 255, 0.0, np.exp(-STEP * values.astype(np.float64)))
+
+
+@cache
+def _tables() -> dict[str, npt.NDArray[np.uint8]]:
+    source = files("slstr_cloudmask.detectors") / "data" / TABLES
+    with source.open("rb") as file, np.load(file) as archive:
+        return {name: archive[name] for name in archive.files if archive[name].dtype == np.uint8}

@@ -1,0 +1,106 @@
+"""Counts the Bayesian detector's tables from pixels drawn by `sky_samples`.
+
+    python -m slstr_cloudmask.detectors.evidence_tables
+
+writes ``data/evidence.npz``, in three minutes on one core. To be run again whenever the
+prior, the radiative transfer or the features change.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from slstr_cloudmask.atomic import write_bytes
+from slstr_cloudmask.detectors.climatology import usual_split_kelvin
+from slstr_cloudmask.detectors.evidence import (
+    BACKGROUND_EDGES,
+    CHAINS,
+    JOINT,
+    SURFACES,
+    TABLES,
+    Flat,
+    background_index,
+    bins,
+    cell_index,
+    packed,
+)
+from slstr_cloudmask.detectors.features import reflected_features, thermal_features
+from slstr_cloudmask.detectors.sky_samples import Sample, draw_sample
+from slstr_cloudmask.progress import track
+
+SEED, BLOCKS, SIZE = 20_240, 12, 60_000
+_BLUR_BINS = 0.6  # smooths the tables, as a sample must be
+Table = npt.NDArray[np.float64]
+
+
+def make_tables(blocks: int = BLOCKS) -> dict[str, npt.NDArray[np.uint8]]:
+    """Count ``blocks`` of 60,000 pixels for each light and surface."""
+    tables: dict[str, npt.NDArray[np.uint8]] = {}
+    for light in JOINT:
+        for name, counts in _count(light, blocks).items():
+            tables[f"{light}_{name}"] = packed(_shares(counts))
+    return tables
+
+
+def _count(light: str, blocks: int) -> dict[str, Table]:
+    names = {"joint": JOINT[light]}
+    if "red" in JOINT[light]:
+        names |= {chain[0]: chain for chain in CHAINS}
+    counts = {
+        key: np.zeros((2, 2, len(BACKGROUND_EDGES) - 1, *map(bins, used)))
+        for key, used in names.items()
+    }
+    jobs = [(number, surface) for number in range(blocks) for surface in range(len(SURFACES))]
+    for number, surface in track(jobs, f"Drawing {light}"):
+        rng = np.random.default_rng([SEED, list(JOINT).index(light), number, surface])
+        sample = draw_sample(rng, light, SURFACES[surface], SIZE)
+        features = _features(sample, sunlit=light.startswith("day"))
+        warmth = background_index(sample.clear_kelvin)
+        for key, used in names.items():
+            table = counts[key]
+            cells = int(np.prod(table.shape[3:]))
+            cell = warmth * cells + cell_index(features, used)
+            for cloud in (0, 1):
+                chosen = cell[sample.cloud == bool(cloud)]
+                found = np.bincount(chosen, minlength=table.shape[2] * cells)
+                table[cloud, surface] += found.reshape(table.shape[2:])
+    return counts
+
+
+def _features(sample: Sample, *, sunlit: bool) -> dict[str, Flat]:
+    usual = usual_split_kelvin(sample.clear_kelvin, sample.secant)
+    features = thermal_features(sample.bands, sample.clear_kelvin, usual, sunlit=sunlit)
+    return features | reflected_features(sample.bands)
+
+
+def _shares(counts: Table) -> Table:
+    """Shares of the cells for each sky, surface and background; where nothing fell, of all."""
+    features = tuple(range(3, counts.ndim))
+    smooth = ndimage.gaussian_filter(
+        counts, (0, 0, 0, *[_BLUR_BINS] * len(features)), mode="nearest"
+    )
+    total = smooth.sum(axis=features, keepdims=True)
+    every = smooth.sum(axis=(1, 2), keepdims=True)
+    every = every / every.sum(axis=features, keepdims=True)
+    # A hundred pixels' worth of all surfaces stands for what was too rarely drawn.
+    return np.asarray((smooth + 100 * every) / (total + 100))
+
+
+def main() -> None:
+    """Make the tables and put them into the package's data."""
+    content = io.BytesIO()
+    provenance = f"slstr_cloudmask.detectors.evidence_tables: {BLOCKS} x {SIZE} pixels, seed {SEED}"
+    np.savez_compressed(
+        content,
+        provenance=np.array(provenance),
+        **make_tables(),  # type: ignore[arg-type]
+    )
+    target = Path(__file__).parent / "data" / TABLES
+    write_bytes(target, content.getbuffer(), overwrite=True)
+
+
+if __name__ == "__main__":
+    main()
