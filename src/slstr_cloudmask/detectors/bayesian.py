@@ -2,17 +2,17 @@
 import numpy as np
 import xarray as xr
 from slstr_cloudmask.detectors.background import local_spread
-from slstr_cloudmask.detectors.clear_sky import Background, Ground, first_guess, refined
-from slstr_cloudmask.detectors.climatology import usual_split_kelvin
+from slstr_cloudmask.detectors.clear_sky import ROUGH_KELVIN, Background, Ground, first_guess, refined
+from slstr_cloudmask.detectors.climatology import usual_difference_kelvin, usual_split_kelvin
 from slstr_cloudmask.detectors.evidence import evidence, place_index
-from slstr_cloudmask.detectors.features import reflected_features, thermal_features
+from slstr_cloudmask.detectors.features import Clear, reflected_features, thermal_features
 from slstr_cloudmask.detectors.thresholds import View
 from slstr_cloudmask.flags import UNKNOWN, decode_flag
 from slstr_cloudmask.mask import build_mask
 from slstr_cloudmask.scene import Regime, bands_present, regime, usable_bands
 from scipy import ndimage
 
-P = dict(texture=0.6, passes=2, temper=1.0)
+P = dict(resplit=True, rediff=True, texture=0.3, passes=2, pc=.65, pv=.35, bare=([-2.3, -0.9, -1.6],[.6, .7, .9]), veil=([-1.7,-.8,-1.2],[.9,.8,1]), cloud=([-.9,-.5,-.7],[1.1,1.0,1.1]))
 
 def lights(scene, reg):
     out = np.full(reg.shape, 255, np.uint8)
@@ -48,11 +48,11 @@ class Bayesian:
         if st is not None:
             day = int(np.datetime64(str(st).rstrip('Z')).astype('datetime64[D]').astype(object).timetuple().tm_yday)
         return view, reg, Ground(land, lat, day, (reg == Regime.DAY), 1.0)
-    def spectral(self, scene, view, reg, ground, bg):
+    def spectral(self, scene, view, reg, ground, bg, split, diff):
         light = lights(scene, reg)
         secant = np.broadcast_to(view.secant.astype(np.float32), reg.shape)
-        odds = np.full(reg.shape, np.nan, np.float32)
-        flat = odds.reshape(-1)
+        odds = np.full((*reg.shape,2), np.nan, np.float32)
+        flat = odds.reshape(-1,2)
         have = bands_present(scene)
         for code in np.unique(light):
             if code == 255: continue
@@ -61,7 +61,7 @@ class Bayesian:
             where = np.flatnonzero(light.ravel() == code)
             bands = {b: scene[b].values.ravel()[where] for b in use}
             B = bg.kelvin.ravel()[where]; S = bg.sigma_kelvin.ravel()[where]
-            f = thermal_features(bands, B, usual_split_kelvin(B, secant.ravel()[where]), sunlit=r == 2)
+            f = thermal_features(bands, Clear(B, split.ravel()[where], diff.ravel()[where]), sunlit=r == 2)
             f |= reflected_features(bands)
             names = list(f)
             pattern = np.zeros(where.size, np.int64)
@@ -78,22 +78,33 @@ class Bayesian:
                 flat[where[sel]] = tot
         return odds
     def texture(self, view, ground):
-        s = np.log(np.maximum(view.spread_kelvin, 0.02))
-        m, sd = np.array([-2.3, -0.9, -1.6])[ground.land], np.array([.6, .7, .9])[ground.land]
-        mc, sc = np.array([-.9, -.5, -.7])[ground.land], np.array([1.1, 1.0, 1.1])[ground.land]
-        lr = -.5*((s-mc)/sc)**2 - np.log(sc) + .5*np.minimum(np.abs((s-m)/sd), 4)**2 + np.log(sd)
-        return np.nan_to_num(lr).astype(np.float32)
-    def prior(self, scene, ground):
-        return np.float32(np.log(.65/.35))
+        x = np.log(np.maximum(view.spread_kelvin, 0.02))
+        def g(m, sd):
+            m, sd = np.array(m)[ground.land], np.array(sd)[ground.land]
+            return (-.5*np.minimum(np.abs((x-m)/sd), 4)**2 - np.log(sd)).astype(np.float32)
+        bare = g(*P['bare']); 
+        return np.nan_to_num(np.stack([g(*P['veil'])-bare, g(*P['cloud'])-bare], -1))
     def odds(self, scene, dbg=None):
         view, reg, ground = self.setup(scene)
         s8 = view['S8']
         bg0 = bg = first_guess(s8, ground)
         tex = self.texture(view, ground)
+        pc, pv = P['pc'], P['pv']
+        prior = np.log(np.array([(1-pc)*pv, pc])/((1-pc)*(1-pv))).astype(np.float32)
+        secant = np.broadcast_to(view.secant.astype(np.float32), reg.shape)
+        split=split0 = Background(usual_split_kelvin(bg.kelvin, secant), np.full(reg.shape, .3, np.float32))
+        diff=diff0 = Background(usual_difference_kelvin(bg.kelvin, secant), np.full(reg.shape, .3, np.float32))
+        small=np.array((.1,.3,.2),np.float32)
         for i in range(P['passes']):
-            if i: bg = refined(s8, 1/(1+np.exp(np.clip(o, -30, 30))), bg0, ground)
-            o = P['temper']*self.spectral(scene, view, reg, ground, bg) + P['texture']*tex + self.prior(scene, ground)
-            if dbg is not None: dbg.append((bg, o))
+            if i:
+                w = 1/(1+np.exp(np.clip(o, -30, 30)))
+                bg = refined(s8, w, bg0, ground, ROUGH_KELVIN)
+                if 'S9' in scene and P['resplit']: split = refined(s8-view['S9'], w, split0, ground, small)
+                if 'S7' in scene and P['rediff'] and (reg==0).any(): diff = refined(view['S7']-s8, np.where(reg==0,w,0), diff0, ground, small)
+            sp = self.spectral(scene, view, reg, ground, bg, split.kelvin, diff.kelvin)
+            r = sp + P['texture']*tex + prior
+            o = r[...,1] - np.logaddexp(0, r[...,0])
+            if dbg is not None: dbg.append((bg, sp, o))
         return o
     def predict(self, scene):
         o = self.odds(scene)

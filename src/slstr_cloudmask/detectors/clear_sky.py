@@ -11,6 +11,7 @@ near by take its place.
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from slstr_cloudmask.detectors.background import warm_background
@@ -49,7 +50,7 @@ class Background:
 _OFFSET_KELVIN = np.array((0.7, 4.0, 2.0), np.float32)
 _SPREAD_KELVIN = np.array((1.2, 4.5, 3.0), np.float32)
 # About its own smooth mean clear ground varies by this: eddies at sea; fields, woods, hills.
-_ROUGH_KELVIN = np.array((0.4, 1.8, 1.0), np.float32)
+ROUGH_KELVIN = np.array((0.3, 1.8, 1.0), np.float32)
 
 
 def first_guess(s8: Flat, ground: Ground) -> Background:
@@ -88,87 +89,61 @@ def _climate(ground: Ground) -> tuple[Flat, Flat]:
     return np.asarray(kelvin - 1.1 * deficit, np.float32), np.asarray(spread, np.float32)
 
 
-def refined(s8: Flat, clear: Flat, first: Background, ground: Ground) -> Background:
-    """Let probably clear pixels near by tell the background.
+def refined(
+    values: Flat, clear: Flat, first: Background, ground: Ground, rough: npt.NDArray[np.float32]
+) -> Background:
+    """Let probably clear pixels near by tell what clear sky is.
 
     Parameters
     ----------
-    s8
-        K, NaN where missing.
+    values
+        S8, or a difference of bands; K, NaN where missing.
     clear
         Probability of clear sky, NaN where unknown.
     first
         What is believed where none is near.
     ground
         Sea and land are averaged apart.
+    rough
+        By how much clear pixels differ from their own smooth mean, by kind of ground.
     """
     kelvin, sigma = first.kelvin.copy(), first.sigma_kelvin.copy()
     for side in np.unique(ground.land):
         here = ground.land == side
-        weight = np.where(here & np.isfinite(clear) & np.isfinite(s8), clear, 0) ** 3
-        guess = _Averages.of(s8, weight, first, here, ground.pixel_km).background(side)
-        np.copyto(kelvin, guess.kelvin, where=here)
-        np.copyto(sigma, guess.sigma_kelvin, where=here)
+        weight = np.where(here & np.isfinite(clear) & np.isfinite(values), clear, 0) ** 3
+        mean, error = _averaged(values - first.kelvin, weight, first.sigma_kelvin, here, ground)
+        np.add(kelvin, mean, out=kelvin, where=here)
+        np.copyto(sigma, np.hypot(error, rough[side]), where=here)
     return Background(kelvin, sigma)
 
 
-@dataclass(frozen=True, slots=True)
-class _Averages:
-    """Sums over blocks of pixels: weights, weighted S8 and its square, and the first guess."""
+def _averaged(
+    values: Flat, weight: Flat, sigma: Flat, here: BoolArray, ground: Ground
+) -> tuple[Flat, Flat]:
+    """Average around each pixel, going from far to near; and the standard error."""
+    values = np.where(weight > 0, values, np.float32(0))
+    sums = [_block_sum(v) for v in (weight, weight * values, weight * values * values)]
+    count = np.maximum(_block_sum(here.astype(np.float32)), 1)
+    error = _block_sum(np.where(here, sigma, np.float32(0))) / count
+    mean = np.zeros_like(error)
+    for scale_km in reversed(_SCALES_KM):
+        blur = scale_km / ground.pixel_km / _BLOCK_PX
+        share, first, second = (ndimage.gaussian_filter(v, blur, mode="nearest") for v in sums)
+        trust = share / (share + _ENOUGH / _BLOCK_PX)
+        safe = np.maximum(share, 1e-6)
+        here_mean = first / safe
+        variance = np.maximum(second / safe - here_mean * here_mean, 0)
+        mean = mean + trust * (here_mean - mean)
+        error = np.sqrt(trust * variance + (1 - trust) * error**2)
+    return _to_pixels(mean, values.shape), _to_pixels(error, values.shape)
 
-    shape: tuple[int, int]
-    weight: Flat
-    mean: Flat  # about 270 K
-    square: Flat
-    first: Flat
-    first_sigma: Flat
-    pixel_km: float
 
-    @classmethod
-    def of(
-        cls, s8: Flat, weight: Flat, first: Background, here: BoolArray, pixel_km: float
-    ) -> "_Averages":
-        value = np.where(weight > 0, s8 - np.float32(270), 0).astype(np.float32)
-        count = _block_sum(here.astype(np.float32))
-        scale = np.maximum(count, 1)
-        known = np.where(here, np.nan_to_num(first.kelvin, nan=270.0) - np.float32(270), 0)
-        return cls(
-            s8.shape,
-            _block_sum(weight.astype(np.float32)),
-            _block_sum(weight * value),
-            _block_sum(weight * value * value),
-            _block_sum(known) / scale,
-            _block_sum(np.where(here, first.sigma_kelvin, 0)) / scale,
-            pixel_km,
-        )
-
-    def background(self, side: int) -> Background:
-        """Go from far to near: each scale's clear pixels correct what was known so far."""
-        # Where this side has no pixel its neighbours' guess is spread out, so that edges are right.
-        mean, sigma = self.first, self.first_sigma
-        for scale_km in reversed(_SCALES_KM):
-            blur = scale_km / self.pixel_km / _BLOCK_PX
-            # The number of clear pixels within the scale, about.
-            share, first, second = (
-                ndimage.gaussian_filter(values, blur, mode="nearest")
-                for values in (self.weight, self.mean, self.square)
-            )
-            trust = share / (share + _ENOUGH / _BLOCK_PX)
-            safe = np.maximum(share, 1e-6)
-            here = first / safe
-            variance = np.maximum(second / safe - here * here, 0)
-            mean = mean + trust * (here - mean)
-            sigma = np.sqrt(trust * variance + (1 - trust) * sigma**2)
-        sigma = np.hypot(sigma, _ROUGH_KELVIN[side])
-        return Background(self._spread(mean) + np.float32(270), self._spread(sigma))
-
-    def _spread(self, blocks: Flat) -> Flat:
-        """Interpolate blocks to pixels."""
-        position = [
-            np.clip((np.arange(n, dtype=np.float32) + 0.5) / _BLOCK_PX - 0.5, 0, None)
-            for n in self.shape
-        ]
-        return _interpolated(_interpolated(blocks, position[0]).T, position[1]).T
+def _to_pixels(blocks: Flat, shape: tuple[int, ...]) -> Flat:
+    """Interpolate between blocks' middles."""
+    position = [
+        np.clip((np.arange(n, dtype=np.float32) + 0.5) / _BLOCK_PX - 0.5, 0, None) for n in shape
+    ]
+    return _interpolated(_interpolated(blocks, position[0]).T, position[1]).T
 
 
 def _block_sum(values: Flat) -> Flat:
@@ -185,8 +160,3 @@ def _interpolated(values: Flat, position: Flat) -> Flat:
     high = np.minimum(low + 1, values.shape[0] - 1)
     part = (position - low)[:, np.newaxis].astype(np.float32)
     return np.asarray(values[low] * (1 - part) + values[high] * part, np.float32)
-
-
-def sharpened(background: Background, factor: float) -> Background:
-    """Widen or narrow the standard error by a factor."""
-    return replace(background, sigma_kelvin=background.sigma_kelvin * np.float32(factor))

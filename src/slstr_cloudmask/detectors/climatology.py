@@ -96,6 +96,14 @@ def usual_split_kelvin(kelvin: Flat, secant: npt.ArrayLike) -> Flat:
     return np.asarray(split * np.asarray(secant, np.float32) ** np.float32(0.9), np.float32)
 
 
+def usual_difference_kelvin(kelvin: Flat, secant: npt.ArrayLike) -> Flat:
+    """3.7 minus 11 um of clear sky with the usual moisture at night, K; as `usual_split_kelvin`."""
+    vapour = usual_vapour_mm(np.minimum(kelvin, np.float32(305)))
+    # Dry gases take more at 3.7 um, vapour less: 1.5 K less at 40 mm.
+    difference = -0.5 + vapour * (np.float32(0.008) + np.float32(0.0009) * vapour)
+    return np.asarray(difference * np.asarray(secant, np.float32) ** np.float32(0.9), np.float32)
+
+
 @cache
 def _table() -> dict[str, Flat]:
     text = (files("slstr_cloudmask.detectors") / "data" / "climatology.csv").read_text("utf-8")

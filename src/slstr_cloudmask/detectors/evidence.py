@@ -23,6 +23,8 @@ Index = npt.NDArray[np.intp]
 
 TABLES = "evidence.npz"
 SURFACES = ("sea", "land")
+# What there is above the ground: nothing, a veil that does not count as cloud, or cloud.
+SKIES = ("bare", "veil", "cloud")
 # Edges of bins; values beyond the ends count to the outermost bins.
 EDGES: dict[str, Flat] = {
     name: np.array(edges, np.float32)
@@ -32,13 +34,14 @@ EDGES: dict[str, Flat] = {
             *(-95, -45, -30, -20, -14, -10, -7, -5, -3.5, -2.4, -1.6, -0.9, -0.3, 0.3, 0.9),
             *(1.8, 3.5, 7, 40),
         ),
-        # S8 - S9 minus that of clear sky with the usual moisture, K
-        "split": (-9, -1.0, -0.5, -0.2, 0.1, 0.45, 0.9, 1.6, 9),
-        # S7 - S8, K; by night
+        # S8 - S9 minus that of clear sky, K
+        "split": (-9, -1.0, -0.5, -0.2, 0.1, 0.4, 0.8, 1.3, 2.2, 9),
+        # S7 - S8 minus that of clear sky, K; by night
         "difference": (
-            *(-40, -4, -3, -2.2, -1.6, -1.1, -0.7, -0.4, -0.1, 0.2, 0.6, 1.2, 2.2, 4, 8, 90),
+            *(-40, -4, -3, -2.2, -1.6, -1.1, -0.75, -0.45, -0.15, 0.15, 0.45, 0.8, 1.2, 2, 3.2, 5),
+            *(8, 90),
         ),
-        # the same in sunlight
+        # S7 - S8 in sunlight, K
         "sunlit": (-40, 1, 2.5, 4.5, 7, 10, 14, 19, 26, 36, 90),
         # S2, reflectance
         "red": (-0.3, 0.03, 0.05, 0.075, 0.105, 0.14, 0.19, 0.26, 0.35, 0.48, 0.65, 3),
@@ -90,13 +93,13 @@ def background_index(kelvin: Flat) -> Index:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Logarithms of P(seen | cloud) / P(seen | clear) by sigma, surface, background, cell."""
+    """Logarithms of P(seen | sky) / P(seen | bare) by sigma, surface, background, cell."""
 
     names: tuple[str, ...]
-    ratio: Flat  # (sigmas, surfaces, backgrounds, cells), flat
+    ratio: Flat  # (sigmas x surfaces x backgrounds x cells, 2: veil and cloud)
 
     def log_ratio(self, features: Mapping[str, Flat], place: Index) -> Flat:
-        """Look pixels up; ``place`` is `place_index` of theirs."""
+        """Look pixels up, (pixels, 2); ``place`` is `place_index` of theirs."""
         cells = int(np.prod([bins(name) for name in self.names]))
         return self.ratio[place * cells + cell_index(features, self.names)]
 
@@ -146,7 +149,7 @@ def _chain(light: str, chain: tuple[str, ...]) -> Evidence:
 
 
 def _ratios(table: npt.NDArray[np.float64], names: tuple[str, ...]) -> Flat:
-    """Blur (2: clear and cloud, surfaces, backgrounds, *bins) by each sigma, and take ratios."""
+    """Blur (skies, surfaces, backgrounds, *bins) by each sigma, and take ratios."""
     table = np.concatenate([table, table.mean(axis=1, keepdims=True)], axis=1)
     found = []
     for sigma in SIGMAS_KELVIN:
@@ -154,9 +157,9 @@ def _ratios(table: npt.NDArray[np.float64], names: tuple[str, ...]) -> Flat:
         if "anomaly" in names:
             axis = 3 + names.index("anomaly")
             blurred = np.moveaxis(np.moveaxis(table, axis, -1) @ _blur(float(sigma)), -1, axis)
-        clear, cloud = blurred + _FLOOR
-        found.append(np.clip(np.log(cloud / clear), -_LIMIT, _LIMIT))
-    return np.stack(found).astype(np.float32).ravel()
+        logs = np.log(blurred + _FLOOR)
+        found.append(np.clip(logs[1:] - logs[:1], -_LIMIT, _LIMIT))
+    return np.ascontiguousarray(np.stack(found, axis=1).reshape(2, -1).T, np.float32)
 
 
 def _blur(sigma: float) -> npt.NDArray[np.float64]:
@@ -173,7 +176,7 @@ def _blur(sigma: float) -> npt.NDArray[np.float64]:
 
 
 def _table(name: str, features: tuple[str, ...]) -> npt.NDArray[np.float64]:
-    shape = (2, len(SURFACES), len(BACKGROUND_EDGES) - 1, *(bins(key) for key in features))
+    shape = (len(SKIES), len(SURFACES), len(BACKGROUND_EDGES) - 1, *(bins(key) for key in features))
     return unpacked(_tables()[name]).reshape(shape)
 
 

@@ -14,11 +14,11 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from slstr_cloudmask.atomic import write_bytes
-from slstr_cloudmask.detectors.climatology import usual_split_kelvin
 from slstr_cloudmask.detectors.evidence import (
     BACKGROUND_EDGES,
     CHAINS,
     JOINT,
+    SKIES,
     SURFACES,
     TABLES,
     Flat,
@@ -27,11 +27,14 @@ from slstr_cloudmask.detectors.evidence import (
     cell_index,
     packed,
 )
-from slstr_cloudmask.detectors.features import reflected_features, thermal_features
+from slstr_cloudmask.detectors.features import Clear, reflected_features, thermal_features
 from slstr_cloudmask.detectors.sky_samples import Sample, draw_sample
 from slstr_cloudmask.progress import track
 
 SEED, BLOCKS, SIZE = 20_240, 12, 60_000
+# How well S8 - S9 and S7 - S8 of clear sky are known, at sea and on land: moisture varies within the
+# scene, and on land emissivity by a hundredth or two (assumed).
+_SPLIT_ERROR_KELVIN, _DIFFERENCE_ERROR_KELVIN = (0.2, 0.35), (0.2, 0.6)
 _BLUR_BINS = 0.6  # smooths the tables, as a sample must be
 Table = npt.NDArray[np.float64]
 
@@ -50,30 +53,40 @@ def _count(light: str, blocks: int) -> dict[str, Table]:
     if "red" in JOINT[light]:
         names |= {chain[0]: chain for chain in CHAINS}
     counts = {
-        key: np.zeros((2, 2, len(BACKGROUND_EDGES) - 1, *map(bins, used)))
+        key: np.zeros((len(SKIES), 2, len(BACKGROUND_EDGES) - 1, *map(bins, used)))
         for key, used in names.items()
     }
     jobs = [(number, surface) for number in range(blocks) for surface in range(len(SURFACES))]
     for number, surface in track(jobs, f"Drawing {light}"):
         rng = np.random.default_rng([SEED, list(JOINT).index(light), number, surface])
         sample = draw_sample(rng, light, SURFACES[surface], SIZE)
-        features = _features(sample, sunlit=light.startswith("day"))
-        warmth = background_index(sample.clear_kelvin)
+        features = _features(rng, sample, surface, sunlit=light.startswith("day"))
+        warmth = background_index(sample.clear["S8"])
         for key, used in names.items():
             table = counts[key]
             cells = int(np.prod(table.shape[3:]))
             cell = warmth * cells + cell_index(features, used)
-            for cloud in (0, 1):
-                chosen = cell[sample.cloud == bool(cloud)]
+            for sky in range(len(SKIES)):
+                chosen = cell[sample.sky == sky]
                 found = np.bincount(chosen, minlength=table.shape[2] * cells)
-                table[cloud, surface] += found.reshape(table.shape[2:])
+                table[sky, surface] += found.reshape(table.shape[2:])
     return counts
 
 
-def _features(sample: Sample, *, sunlit: bool) -> dict[str, Flat]:
-    usual = usual_split_kelvin(sample.clear_kelvin, sample.secant)
-    features = thermal_features(sample.bands, sample.clear_kelvin, usual, sunlit=sunlit)
-    return features | reflected_features(sample.bands)
+def _features(
+    rng: np.random.Generator, sample: Sample, surface: int, *, sunlit: bool
+) -> dict[str, Flat]:
+    def known(first: str, second: str, error_kelvin: float) -> Flat:
+        noise = rng.standard_normal(sample.sky.shape, np.float32)
+        exact = sample.clear[first] - sample.clear[second]
+        return np.asarray(exact + np.float32(error_kelvin) * noise, np.float32)
+
+    clear = Clear(
+        sample.clear["S8"],
+        known("S8", "S9", _SPLIT_ERROR_KELVIN[surface]),
+        known("S7", "S8", _DIFFERENCE_ERROR_KELVIN[surface]),
+    )
+    return thermal_features(sample.bands, clear, sunlit=sunlit) | reflected_features(sample.bands)
 
 
 def _shares(counts: Table) -> Table:

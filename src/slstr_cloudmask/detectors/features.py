@@ -1,6 +1,7 @@
 """The features that the Bayesian detector's tables are of, worked out from bands."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,28 +10,37 @@ from slstr_cloudmask.detectors.evidence import Flat
 _DARK = np.float32(0.004)  # darker reflectances have no colour
 
 
-def thermal_features(
-    bands: Mapping[str, Flat], clear_kelvin: Flat, split_kelvin: Flat, *, sunlit: bool
-) -> dict[str, Flat]:
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """What clear sky would be: S8, S8 - S9 and, at night, S7 - S8; K."""
+
+    kelvin: Flat
+    split_kelvin: Flat
+    difference_kelvin: Flat
+
+
+def thermal_features(bands: Mapping[str, Flat], clear: Clear, *, sunlit: bool) -> dict[str, Flat]:
     """Differences of brightness temperatures, K, of what is there of ``S7``, ``S8``, ``S9``.
 
     Parameters
     ----------
     bands
         Brightness temperatures.
-    clear_kelvin, split_kelvin
-        S8, and S8 - S9, of clear sky.
+    clear
+        Those of clear sky.
     sunlit
         Whether S7 holds sunlight.
     """
     found: dict[str, Flat] = {}
     if "S8" not in bands:
         return found
-    found["anomaly"] = bands["S8"] - clear_kelvin
+    found["anomaly"] = bands["S8"] - clear.kelvin
     if "S9" in bands:
-        found["split"] = bands["S8"] - bands["S9"] - split_kelvin
-    if "S7" in bands:
-        found["sunlit" if sunlit else "difference"] = bands["S7"] - bands["S8"]
+        found["split"] = bands["S8"] - bands["S9"] - clear.split_kelvin
+    if "S7" in bands and sunlit:
+        found["sunlit"] = bands["S7"] - bands["S8"]
+    elif "S7" in bands:
+        found["difference"] = bands["S7"] - bands["S8"] - clear.difference_kelvin
     return found
 
 

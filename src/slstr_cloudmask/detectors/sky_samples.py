@@ -13,12 +13,12 @@ The ranges are assumed from textbooks, as said at each; none was fitted to scene
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from slstr_cloudmask.detectors.climatology import usual_vapour_mm
-from slstr_cloudmask.flags import BoolArray
 from slstr_cloudmask.simulate.atmosphere import Air
 from slstr_cloudmask.simulate.clear import Bands
-from slstr_cloudmask.simulate.clouds import CloudLayer
+from slstr_cloudmask.simulate.clouds import TRACE_DEPTH, CloudLayer
 from slstr_cloudmask.simulate.fractal import Field
 from slstr_cloudmask.simulate.geometry import Geometry
 from slstr_cloudmask.simulate.ground import FROZEN, Ground, Kinds, is_one_of
@@ -80,12 +80,12 @@ _SIGNAL_TO_NOISE, _DARK_NOISE = 250.0, 0.0006  # as the instrument's, see simula
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Pixels (flat): bands; what S8 would be without cloud, K; whether there is cloud."""
+    """Pixels (flat): bands; S7 to S9 without cloud and noise; which of `SKIES` there is."""
 
     bands: Bands
-    clear_kelvin: Field
+    clear: Bands
     secant: Field
-    cloud: BoolArray
+    sky: npt.NDArray[np.uint8]
 
 
 def draw_sample(rng: np.random.Generator, light: str, surface: str, size: int) -> Sample:
@@ -112,13 +112,13 @@ def draw_sample(rng: np.random.Generator, light: str, surface: str, size: int) -
     reflective = light != "night"
     bands = _with_noise(rng, observe(stage, reflective=reflective), geometry.mu_sun)
     bare = Stage(geometry, ground, air, [], stage.light)
-    clear = observe(bare, reflective=False, view_only=("S8",))["S8"]
+    clear = observe(bare, reflective=False)
     depth = sum((layer.optical_depth for layer in layers), np.zeros(shape, np.float32))
     return Sample(
         {name: values.ravel() for name, values in bands.items()},
-        clear.ravel(),
+        {name: values.ravel() for name, values in clear.items()},
         (1 / geometry.mu_view).ravel(),
-        (depth >= CLOUD_OPTICAL_DEPTH).ravel(),
+        np.digitize(depth, (TRACE_DEPTH, CLOUD_OPTICAL_DEPTH)).astype(np.uint8).ravel(),
     )
 
 
