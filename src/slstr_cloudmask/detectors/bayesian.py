@@ -4,7 +4,7 @@ import xarray as xr
 from slstr_cloudmask.detectors.background import local_spread
 from slstr_cloudmask.detectors.clear_sky import ROUGH_KELVIN, Background, Ground, first_guess, refined
 from slstr_cloudmask.detectors.climatology import usual_difference_kelvin, usual_split_kelvin
-from slstr_cloudmask.detectors.evidence import evidence, place_index
+from slstr_cloudmask.detectors.evidence import CHAINS, JOINT, evidence, place_index
 from slstr_cloudmask.detectors.features import Clear, reflected_features, thermal_features
 from slstr_cloudmask.detectors.thresholds import View
 from slstr_cloudmask.flags import UNKNOWN, decode_flag
@@ -12,7 +12,7 @@ from slstr_cloudmask.mask import build_mask
 from slstr_cloudmask.scene import Regime, bands_present, regime, usable_bands
 from scipy import ndimage
 
-P = dict(resplit=True, rediff=True, texture=0.3, passes=2, pc=.65, pv=.35, bare=([-2.3, -0.9, -1.6],[.6, .7, .9]), veil=([-1.7,-.8,-1.2],[.9,.8,1]), cloud=([-.9,-.5,-.7],[1.1,1.0,1.1]))
+P = dict(ctx=0.0, box=5, lim=4, resplit=True, rediff=True, texture=0.3, passes=2, pc=.65, pv=.35, bare=([-2.3, -0.9, -1.6],[.6, .7, .9]), veil=([-1.7,-.8,-1.2],[.9,.8,1]), cloud=([-.9,-.5,-.7],[1.1,1.0,1.1]))
 
 def lights(scene, reg):
     out = np.full(reg.shape, 255, np.uint8)
@@ -29,6 +29,7 @@ def lights(scene, reg):
 
 LIGHT = {0: ('day_high',), 1: ('day_low',), 2: ('twilight',), 3: ('night',), 4: ('day_high', 'day_low'), 5: ('night',)}
 
+USED = {c: set(JOINT[L[0]]) | ({x for ch in CHAINS for x in ch} if 'red' in JOINT[L[0]] else set()) for c, L in LIGHT.items()}
 class Bayesian:
     name = 'bayesian'
     def __init__(self, threshold=0.5): self.threshold = threshold
@@ -63,7 +64,7 @@ class Bayesian:
             B = bg.kelvin.ravel()[where]; S = bg.sigma_kelvin.ravel()[where]
             f = thermal_features(bands, Clear(B, split.ravel()[where], diff.ravel()[where]), sunlit=r == 2)
             f |= reflected_features(bands)
-            names = list(f)
+            f = {n: f[n] for n in f if n in USED[int(code)]}; names = list(f)
             pattern = np.zeros(where.size, np.int64)
             for i, n in enumerate(names): pattern |= np.isfinite(f[n]).astype(np.int64) << i
             place = place_index(B, S, ground.land.ravel()[where])
@@ -105,6 +106,9 @@ class Bayesian:
             r = sp + P['texture']*tex + prior
             o = r[...,1] - np.logaddexp(0, r[...,0])
             if dbg is not None: dbg.append((bg, sp, o))
+        if P['ctx']: 
+            z=np.nan_to_num(np.clip(o,-P['lim'],P['lim'])); m=np.isfinite(o).astype(np.float32)
+            o = (1-P['ctx'])*o + P['ctx']*ndimage.uniform_filter(z,P['box'])/np.maximum(ndimage.uniform_filter(m,P['box']),.01)
         return o
     def predict(self, scene):
         o = self.odds(scene)

@@ -19,6 +19,7 @@ from slstr_cloudmask.detectors.climatology import Flat, usual_kelvin, usual_vapo
 from slstr_cloudmask.flags import BoolArray
 
 _BLOCK_PX = 8
+NARROW = 0.7
 # Scales over which clear pixels are averaged, km, nearest first; and how many of them weigh as much
 # as what is known from farther away.
 _SCALES_KM = (15.0, 60.0)
@@ -113,7 +114,7 @@ def refined(
         weight = np.where(here & np.isfinite(clear) & np.isfinite(values), clear, 0) ** 3
         mean, error = _averaged(values - first.kelvin, weight, first.sigma_kelvin, here, ground)
         np.add(kelvin, mean, out=kelvin, where=here)
-        np.copyto(sigma, np.hypot(error, rough[side]), where=here)
+        np.copyto(sigma, np.hypot(NARROW*error, rough[side]), where=here)
     return Background(kelvin, sigma)
 
 

@@ -34,8 +34,15 @@ EDGES: dict[str, Flat] = {
             *(-95, -45, -30, -20, -14, -10, -7, -5, -3.5, -2.4, -1.6, -0.9, -0.3, 0.3, 0.9),
             *(1.8, 3.5, 7, 40),
         ),
+        # the same, where no sunlight tells more
+        "cooling": (
+            *(-95, -45, -32, -24, -18, -14, -11, -9, -7.5, -6.2, -5.2, -4.3, -3.6, -3, -2.5, -2),
+            *(-1.6, -1.2, -0.9, -0.6, -0.3, 0, 0.3, 0.7, 1.2, 2, 3.5, 7, 40),
+        ),
         # S8 - S9 minus that of clear sky, K
         "split": (-9, -1.0, -0.5, -0.2, 0.1, 0.4, 0.8, 1.3, 2.2, 9),
+        # the same, finer
+        "spread": (-9, -1.0, -0.5, -0.3, -0.15, 0, 0.15, 0.3, 0.5, 0.7, 1, 1.4, 2, 3, 9),
         # S7 - S8 minus that of clear sky, K; by night
         "difference": (
             *(-40, -4, -3, -2.2, -1.6, -1.1, -0.75, -0.45, -0.15, 0.15, 0.45, 0.8, 1.2, 2, 3.2, 5),
@@ -61,14 +68,13 @@ JOINT: dict[str, tuple[str, ...]] = {
     "day_high": ("anomaly", "split", "sunlit", "red", "colour"),
     "day_low": ("anomaly", "split", "sunlit", "red", "colour"),
     "twilight": ("anomaly", "split", "red", "colour"),
-    "night": ("anomaly", "split", "difference"),
+    "night": ("cooling", "spread", "difference"),
 }
 CHAINS: tuple[tuple[str, ...], ...] = (("green", "red", "colour"), ("cirrus", "anomaly"))
 
 # Errors of the background that tables are blurred by, K; in between the nearest is taken.
-SIGMAS_KELVIN: Flat = np.array((0.5, 1.2, 2.5, 5.0, 9.0), np.float32)
-# No single pixel is surer than this: what was never drawn may still occur.
-_LIMIT = 7.0
+SIGMAS_KELVIN: Flat = np.array((0.4, 0.7, 1.2, 2.2, 4.5, 9.0), np.float32)
+# What was never drawn may still occur.
 _FLOOR = 2e-7
 
 
@@ -154,25 +160,25 @@ def _ratios(table: npt.NDArray[np.float64], names: tuple[str, ...]) -> Flat:
     found = []
     for sigma in SIGMAS_KELVIN:
         blurred = table
-        if "anomaly" in names:
-            axis = 3 + names.index("anomaly")
-            blurred = np.moveaxis(np.moveaxis(table, axis, -1) @ _blur(float(sigma)), -1, axis)
+        for name in {"anomaly", "cooling"} & set(names):
+            axis = 3 + names.index(name)
+            blur = _blur(name, float(sigma))
+            blurred = np.moveaxis(np.moveaxis(table, axis, -1) @ blur, -1, axis)
         logs = np.log(blurred + _FLOOR)
-        found.append(np.clip(logs[1:] - logs[:1], -_LIMIT, _LIMIT))
+        found.append(logs[1:] - logs[:1])
     return np.ascontiguousarray(np.stack(found, axis=1).reshape(2, -1).T, np.float32)
 
 
-def _blur(sigma: float) -> npt.NDArray[np.float64]:
-    """Share of each bin of the anomaly (rows) that an error moves to each bin (columns)."""
-    edges = EDGES["anomaly"].astype(np.float64)
-    middles = (edges[1:] + edges[:-1]) / 2
-    middles[0], middles[-1] = edges[1] - 3, edges[-2] + 1
+def _blur(name: str, sigma: float) -> npt.NDArray[np.float64]:
+    """Share of each bin of an anomaly (rows) that an error moves to each bin (columns)."""
+    edges = EDGES[name].astype(np.float64)
+    # The outermost bins are open: what is in them lies near their inner edges.
+    edges[0], edges[-1] = edges[1] - 20, edges[-2] + 5
+    within = (np.arange(8) + 0.5) / 8
+    places = edges[:-1, np.newaxis] + np.diff(edges)[:, np.newaxis] * within
     open_edges = np.concatenate([[-1e3], edges[1:-1], [1e3]])
-    # A bin's own width is a spread too.
-    widths = np.minimum(np.diff(edges), 8)[:, np.newaxis] / np.sqrt(12)
-    scale = np.hypot(sigma, 0.5 * widths) * np.sqrt(2)
-    below = (1 + erf((open_edges - middles[:, np.newaxis]) / scale)) / 2
-    return np.asarray(np.diff(below, axis=1))
+    distance = (open_edges - places[..., np.newaxis]) / (sigma * np.sqrt(2))
+    return np.asarray(np.diff((1 + erf(distance)) / 2, axis=-1).mean(axis=1))
 
 
 def _table(name: str, features: tuple[str, ...]) -> npt.NDArray[np.float64]:

@@ -31,11 +31,11 @@ from slstr_cloudmask.detectors.features import Clear, reflected_features, therma
 from slstr_cloudmask.detectors.sky_samples import Sample, draw_sample
 from slstr_cloudmask.progress import track
 
-SEED, BLOCKS, SIZE = 20_240, 12, 60_000
+SEED, BLOCKS, SIZE = 20_240, 16, 60_000
 # How well S8 - S9 and S7 - S8 of clear sky are known, at sea and on land: moisture varies within the
 # scene, and on land emissivity by a hundredth or two (assumed).
 _SPLIT_ERROR_KELVIN, _DIFFERENCE_ERROR_KELVIN = (0.2, 0.35), (0.2, 0.6)
-_BLUR_BINS = 0.6  # smooths the tables, as a sample must be
+_BLUR_BINS, _ENOUGH = 0.5, 5.0  # cells with fewer counts are smoothed
 Table = npt.NDArray[np.float64]
 
 
@@ -56,7 +56,7 @@ def _count(light: str, blocks: int) -> dict[str, Table]:
         key: np.zeros((len(SKIES), 2, len(BACKGROUND_EDGES) - 1, *map(bins, used)))
         for key, used in names.items()
     }
-    jobs = [(number, surface) for number in range(blocks) for surface in range(len(SURFACES))]
+    jobs = [(number, surface) for number in range(blocks * (4 if light == "night" else 1)) for surface in range(len(SURFACES))]
     for number, surface in track(jobs, f"Drawing {light}"):
         rng = np.random.default_rng([SEED, list(JOINT).index(light), number, surface])
         sample = draw_sample(rng, light, SURFACES[surface], SIZE)
@@ -95,6 +95,10 @@ def _shares(counts: Table) -> Table:
     smooth = ndimage.gaussian_filter(
         counts, (0, 0, 0, *[_BLUR_BINS] * len(features)), mode="nearest"
     )
+    # A cell that holds enough stands for itself: smoothing would spread what is common over what
+    # is rare.
+    trust = counts / (counts + _ENOUGH)
+    smooth = trust * counts + (1 - trust) * np.minimum(smooth, _ENOUGH)
     total = smooth.sum(axis=features, keepdims=True)
     every = smooth.sum(axis=(1, 2), keepdims=True)
     every = every / every.sum(axis=features, keepdims=True)

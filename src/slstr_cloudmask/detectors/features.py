@@ -34,9 +34,9 @@ def thermal_features(bands: Mapping[str, Flat], clear: Clear, *, sunlit: bool) -
     found: dict[str, Flat] = {}
     if "S8" not in bands:
         return found
-    found["anomaly"] = bands["S8"] - clear.kelvin
+    found["anomaly"] = found["cooling"] = bands["S8"] - clear.kelvin
     if "S9" in bands:
-        found["split"] = bands["S8"] - bands["S9"] - clear.split_kelvin
+        found["split"] = found["spread"] = bands["S8"] - bands["S9"] - clear.split_kelvin
     if "S7" in bands and sunlit:
         found["sunlit"] = bands["S7"] - bands["S8"]
     elif "S7" in bands:
