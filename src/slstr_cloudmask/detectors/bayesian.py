@@ -1,115 +1,302 @@
-"""prototype"""
+"""The Bayesian detector: how probable cloud is, given what is seen and no weather model.
+
+    mask = Bayesian().predict(scene)
+
+As the operational scheme (Merchant et al. 2005, Q. J. R. Meteorol. Soc. 131, 2735), it weighs how
+often cloud looks like a pixel against how often clear sky does:
+
+    P(cloud | seen) = P(seen | cloud) P(cloud) / sum over skies of P(seen | sky) P(sky)
+
+- Skies are three: bare, a veil (optical depth .02 to .3, which does not count as cloud), and cloud.
+- What clear sky would be, S8 and the differences of the thermal bands, is not forecast: it is the
+  warmth around a pixel, bounded by a zonal climatology, and then, once it is known which pixels are
+  probably clear, what these are near by (`clear_sky`). So it is done twice.
+- Spectral likelihoods are tables counted from pixels that were drawn from a prior and seen
+  through radiative transfer (`sky_samples`, `evidence`), of the bands that the light leaves of use;
+  bands that are not there are summed over. No label was used.
+- Texture is the standard deviation of S8 in 3 x 3 pixels, log-normal under each sky.
+- The prior is the cloud cover of latitude and surface.
+
+Where it fails: uniform low cloud at night of the ground's own temperature and with little
+signal in S7 - S8; an overcast as wide as the scene and no colder than the climate's spread; over ice
+and snow at night, where the ground's temperature is hardly known; the edges of glint and ice. The
+radiative transfer is the simulator's: on simulated scenes it flatters. Without latitude, the prior is
+that of the globe and no climate bounds the background; without ``confidence``, sea and land are not
+told apart, and errors count as larger. Without S8 a pixel is unknown.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
+
+from slstr_cloudmask import channels
 from slstr_cloudmask.detectors.background import local_spread
-from slstr_cloudmask.detectors.clear_sky import ROUGH_KELVIN, Background, Ground, first_guess, refined
+from slstr_cloudmask.detectors.clear_sky import (
+    ROUGH_KELVIN,
+    Background,
+    Ground,
+    first_guess,
+    refined,
+)
 from slstr_cloudmask.detectors.climatology import usual_difference_kelvin, usual_split_kelvin
-from slstr_cloudmask.detectors.evidence import CHAINS, JOINT, evidence, place_index
+from slstr_cloudmask.detectors.evidence import Flat, Index, evidence, feature_names, place_index
 from slstr_cloudmask.detectors.features import Clear, reflected_features, thermal_features
-from slstr_cloudmask.detectors.thresholds import View
-from slstr_cloudmask.flags import UNKNOWN, decode_flag
+from slstr_cloudmask.detectors.view import View
+from slstr_cloudmask.flags import UNKNOWN, decode_flag, flag_masks
 from slstr_cloudmask.mask import build_mask
-from slstr_cloudmask.scene import Regime, bands_present, regime, usable_bands
-from scipy import ndimage
+from slstr_cloudmask.radiometry import scene_name
+from slstr_cloudmask.scene import PIXEL_KM, Regime, bands_present, usable_bands
 
-P = dict(ctx=0.0, box=5, lim=4, resplit=True, rediff=True, texture=0.3, passes=2, pc=.65, pv=.35, bare=([-2.3, -0.9, -1.6],[.6, .7, .9]), veil=([-1.7,-.8,-1.2],[.9,.8,1]), cloud=([-.9,-.5,-.7],[1.1,1.0,1.1]))
+logger = logging.getLogger(__name__)
 
-def lights(scene, reg):
-    out = np.full(reg.shape, 255, np.uint8)
-    sza = scene['solar_zenith_angle'].values if 'solar_zenith_angle' in scene.coords else None
-    out[reg == Regime.NIGHT] = 3
-    out[reg == Regime.TWILIGHT] = 2
-    if sza is not None:
-        out[(reg == Regime.DAY)] = 0
-        out[(reg == Regime.DAY) & (sza >= 60)] = 1
-    else:
-        out[reg == Regime.DAY] = 4
-    out[reg == UNKNOWN] = 5
-    return out
+# Cloud cover by absolute latitude, over sea, land and where it is not known which: Stubenrauch et
+# al. (2013), Bull. Amer. Meteor. Soc. 94, 1031, in round numbers.
+_COVER_LATITUDE_DEG = (0.0, 10.0, 20.0, 35.0, 50.0, 65.0, 80.0)
+_COVER = (
+    (0.68, 0.66, 0.60, 0.68, 0.82, 0.82, 0.75),
+    (0.70, 0.60, 0.40, 0.48, 0.62, 0.68, 0.65),
+    (0.69, 0.64, 0.55, 0.62, 0.75, 0.78, 0.70),
+)
+_GLOBAL_COVER = (0.72, 0.56, 0.68)
+# Of the sky that does not count as cloud, as much is veiled: lidars see subvisible cirrus over a
+# third of the globe (Martins et al. 2011, J. Geophys. Res. 116, D02208).
+_VEILED = np.float32(0.35)
 
-LIGHT = {0: ('day_high',), 1: ('day_low',), 2: ('twilight',), 3: ('night',), 4: ('day_high', 'day_low'), 5: ('night',)}
+# Logarithm of the standard deviation of S8 in 3 x 3 pixels, K: mean and spread, over sea, land,
+# either; for each sky. Derived: noise is .015 K, eddies give .1 K within 3 km, fields and slopes
+# .4 K; cloud anything from none to several kelvins.
+_TEXTURE = {
+    "bare": ((-2.3, 0.6), (-0.9, 0.7), (-1.6, 0.9)),
+    "veil": ((-1.7, 0.9), (-0.8, 0.8), (-1.2, 1.0)),
+    "cloud": ((-0.9, 1.1), (-0.5, 1.0), (-0.7, 1.1)),
+}
+# Texture is no second witness: what is cold beside warm is uneven too.
+_TEXTURE_WEIGHT = np.float32(0.5)
+_LEAST_SPREAD_KELVIN = np.float32(0.02)
 
-USED = {c: set(JOINT[L[0]]) | ({x for ch in CHAINS for x in ch} if 'red' in JOINT[L[0]] else set()) for c, L in LIGHT.items()}
+# How S8 - S9 and S7 - S8 of clear pixels differ from the usual, and from their own mean near by, K.
+_FIRST_SPREAD_KELVIN = np.float32(0.3)
+_DIFFERENCE_ROUGH_KELVIN = np.array((0.1, 0.3, 0.2), np.float32)
+
+# Tables by light; of two the mean, where the sun's height is not known.
+_LOW_SUN_DEG = 60.0
+_LIGHTS: tuple[tuple[tuple[str, ...], int], ...] = (
+    (("day_high",), Regime.DAY),
+    (("day_low",), Regime.DAY),
+    (("day_high", "day_low"), Regime.DAY),
+    (("twilight",), Regime.TWILIGHT),
+    (("night",), Regime.NIGHT),
+    (("night",), UNKNOWN),  # of which S8 and S9 are used alone
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """Clear sky behind every pixel: S8, S8 - S9 and S7 - S8."""
+
+    s8: Background
+    split: Background
+    difference: Background
+
+
 class Bayesian:
-    name = 'bayesian'
-    def __init__(self, threshold=0.5): self.threshold = threshold
-    def setup(self, scene):
-        view = View(scene)
-        reg = view.regime
-        shape = reg.shape
-        land = np.full(shape, 2, np.intp)
-        if 'confidence' in scene:
-            o, k = decode_flag(scene['confidence'], 'ocean')
-            l, _ = decode_flag(scene['confidence'], 'land')
-            land[l & k] = 1
-            land[o & k] = 0
-        lat = scene['latitude'].values if 'latitude' in scene.coords else None
-        day = None
-        st = scene.attrs.get('start_time')
-        if st is not None:
-            day = int(np.datetime64(str(st).rstrip('Z')).astype('datetime64[D]').astype(object).timetuple().tm_yday)
-        return view, reg, Ground(land, lat, day, (reg == Regime.DAY), 1.0)
-    def spectral(self, scene, view, reg, ground, bg, split, diff):
-        light = lights(scene, reg)
-        secant = np.broadcast_to(view.secant.astype(np.float32), reg.shape)
-        odds = np.full((*reg.shape,2), np.nan, np.float32)
-        flat = odds.reshape(-1,2)
-        have = bands_present(scene)
-        for code in np.unique(light):
-            if code == 255: continue
-            r = {0: 2, 1: 2, 2: 1, 3: 0, 4: 2, 5: 255}[int(code)]
-            use = [b for b in usable_bands(r) if b in have]
-            where = np.flatnonzero(light.ravel() == code)
-            bands = {b: scene[b].values.ravel()[where] for b in use}
-            B = bg.kelvin.ravel()[where]; S = bg.sigma_kelvin.ravel()[where]
-            f = thermal_features(bands, Clear(B, split.ravel()[where], diff.ravel()[where]), sunlit=r == 2)
-            f |= reflected_features(bands)
-            f = {n: f[n] for n in f if n in USED[int(code)]}; names = list(f)
-            pattern = np.zeros(where.size, np.int64)
-            for i, n in enumerate(names): pattern |= np.isfinite(f[n]).astype(np.int64) << i
-            place = place_index(B, S, ground.land.ravel()[where])
-            for p in np.unique(pattern):
-                sel = slice(None) if (pattern == p).all() else np.flatnonzero(pattern == p)
-                fin = tuple(n for i, n in enumerate(names) if p >> i & 1)
-                if not fin: continue
-                g = {n: f[n][sel] for n in fin}
-                tot = 0
-                for L in LIGHT[int(code)]:
-                    tot = tot + sum(e.log_ratio(g, place[sel]) for e in evidence(L, fin)) / len(LIGHT[int(code)])
-                flat[where[sel]] = tot
-        return odds
-    def texture(self, view, ground):
-        x = np.log(np.maximum(view.spread_kelvin, 0.02))
-        def g(m, sd):
-            m, sd = np.array(m)[ground.land], np.array(sd)[ground.land]
-            return (-.5*np.minimum(np.abs((x-m)/sd), 4)**2 - np.log(sd)).astype(np.float32)
-        bare = g(*P['bare']); 
-        return np.nan_to_num(np.stack([g(*P['veil'])-bare, g(*P['cloud'])-bare], -1))
-    def odds(self, scene, dbg=None):
-        view, reg, ground = self.setup(scene)
-        s8 = view['S8']
-        bg0 = bg = first_guess(s8, ground)
-        tex = self.texture(view, ground)
-        pc, pv = P['pc'], P['pv']
-        prior = np.log(np.array([(1-pc)*pv, pc])/((1-pc)*(1-pv))).astype(np.float32)
-        secant = np.broadcast_to(view.secant.astype(np.float32), reg.shape)
-        split=split0 = Background(usual_split_kelvin(bg.kelvin, secant), np.full(reg.shape, .3, np.float32))
-        diff=diff0 = Background(usual_difference_kelvin(bg.kelvin, secant), np.full(reg.shape, .3, np.float32))
-        small=np.array((.1,.3,.2),np.float32)
-        for i in range(P['passes']):
-            if i:
-                w = 1/(1+np.exp(np.clip(o, -30, 30)))
-                bg = refined(s8, w, bg0, ground, ROUGH_KELVIN)
-                if 'S9' in scene and P['resplit']: split = refined(s8-view['S9'], w, split0, ground, small)
-                if 'S7' in scene and P['rediff'] and (reg==0).any(): diff = refined(view['S7']-s8, np.where(reg==0,w,0), diff0, ground, small)
-            sp = self.spectral(scene, view, reg, ground, bg, split.kelvin, diff.kelvin)
-            r = sp + P['texture']*tex + prior
-            o = r[...,1] - np.logaddexp(0, r[...,0])
-            if dbg is not None: dbg.append((bg, sp, o))
-        if P['ctx']: 
-            z=np.nan_to_num(np.clip(o,-P['lim'],P['lim'])); m=np.isfinite(o).astype(np.float32)
-            o = (1-P['ctx'])*o + P['ctx']*ndimage.uniform_filter(z,P['box'])/np.maximum(ndimage.uniform_filter(m,P['box']),.01)
-        return o
-    def predict(self, scene):
-        o = self.odds(scene)
-        return build_mask(scene, 1/(1+np.exp(-np.clip(o, -30, 30))), threshold=self.threshold, detector=self.name)
+    """Mask a scene by the probability of cloud.
+
+    Parameters
+    ----------
+    threshold
+        Cloud where its probability is at least this.
+    """
+
+    name = "bayesian"
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        self.threshold = threshold
+
+    def predict(self, scene: xr.Dataset) -> xr.Dataset:
+        """Return the Mask of a Scene, which may hold any of the bands and needs S8."""
+        used = bands_used(scene)
+        if "S8" in used:
+            probability = _probability(log_odds(scene))
+        else:
+            probability = np.full(View(scene).regime.shape, np.nan, np.float32)
+            logger.warning(
+                "The Bayesian mask of %s stays unknown: expected S8, found %s. "
+                "Use a scene with this band.",
+                scene_name(scene),
+                ", ".join(bands_present(scene)),
+            )
+        return build_mask(
+            scene,
+            probability,
+            threshold=self.threshold,
+            detector=self.name,
+            attributes={"bands_used": " ".join(used), "combination": "Bayes' theorem, no label"},
+        )
+
+
+def bands_used(scene: xr.Dataset) -> tuple[str, ...]:
+    """Name the bands that the light of a scene lets be used; S1 and S6 add nothing."""
+    lights = np.unique(View(scene).regime)
+    useful = {band for light in lights for band in usable_bands(int(light))} - {"S1", "S6"}
+    return tuple(name for name in channels.NAMES if name in useful and name in scene)
+
+
+def log_odds(scene: xr.Dataset) -> Flat:
+    """Natural logarithm of P(cloud) / P(no cloud), float32 (rows, columns), NaN where unknown."""
+    view = View(scene)
+    ground = ground_of(scene, view)
+    first = _first_look(view, scene, ground)
+    fixed = _log_prior(ground) + _TEXTURE_WEIGHT * _log_texture(view["S8"], ground)
+    odds = _odds(fixed + _spectral(scene, view, ground, first))
+    second = _second_look(view, scene, ground, first, _probability(-odds))
+    return _odds(fixed + _spectral(scene, view, ground, second))
+
+
+def ground_of(scene: xr.Dataset, view: View) -> Ground:
+    """Gather what the scene knows of the ground under it."""
+    land = np.full(view.regime.shape, 2, np.intp)
+    if "confidence" in scene and "flag_meanings" in scene["confidence"].attrs:
+        flag = scene["confidence"]
+        for value, meaning in enumerate(("ocean", "land")):
+            if meaning in flag_masks(flag.attrs):
+                land[decode_flag(flag, meaning)[0]] = value
+    latitude = None
+    if "latitude" in scene.coords:
+        latitude = np.asarray(scene["latitude"].values, np.float32)
+    return Ground(
+        land,
+        latitude,
+        _day_of_year(scene),
+        view.regime == Regime.DAY,
+        PIXEL_KM.get(str(scene.attrs.get("grid")), 1.0),
+    )
+
+
+def _day_of_year(scene: xr.Dataset) -> int | None:
+    try:
+        return date.fromisoformat(str(scene.attrs.get("start_time"))[:10]).timetuple().tm_yday
+    except ValueError:
+        return None
+
+
+def _probability(odds: Flat) -> Flat:
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), np.float32)
+
+
+def _odds(log_ratio: Flat) -> Flat:
+    """Odds of cloud against the other two, of ratios (..., 2) of veil and cloud to bare."""
+    veil, cloud = log_ratio[..., 0], log_ratio[..., 1]
+    # ln(1 + e^veil) without overflow.
+    other = np.maximum(veil, 0) + np.log1p(np.exp(-np.abs(veil)))
+    return np.asarray(cloud - other, np.float32)
+
+
+def _log_prior(ground: Ground) -> Flat:
+    """Ratios of the prior probabilities of veil and cloud to that of bare sky."""
+    cover = np.array(_GLOBAL_COVER, np.float32)[ground.land]
+    if ground.latitude_deg is not None:
+        away = np.abs(ground.latitude_deg)
+        for kind, covers in enumerate(_COVER):
+            local = np.interp(away, _COVER_LATITUDE_DEG, covers)
+            np.copyto(
+                cover, local, where=(ground.land == kind) & np.isfinite(away), casting="unsafe"
+            )
+    veil = np.full(cover.shape, np.log(_VEILED / (1 - _VEILED)), np.float32)
+    cloud = np.log(cover / ((1 - cover) * (1 - _VEILED)))
+    return np.stack([veil, cloud], axis=-1)
+
+
+def _log_texture(s8: Flat, ground: Ground) -> Flat:
+    """Ratios of the densities of the texture under veil and cloud to that under bare sky."""
+    texture = np.log(np.maximum(local_spread(s8), _LEAST_SPREAD_KELVIN))
+    logs = []
+    for numbers in _TEXTURE.values():
+        mean, spread = np.array(numbers, np.float32).T[:, ground.land]
+        distance = np.minimum(np.abs(texture - mean) / spread, np.float32(4))
+        logs.append(np.float32(-0.5) * distance * distance - np.log(spread))
+    bare, veil, cloud = logs
+    return np.nan_to_num(np.stack([veil - bare, cloud - bare], axis=-1), nan=0.0)
+
+
+def _first_look(view: View, scene: xr.Dataset, ground: Ground) -> _Behind:
+    """Take the warmth around and the usual moisture."""
+    s8 = first_guess(view["S8"], ground)
+    secant = np.asarray(view.secant, np.float32)
+    spread = np.full(s8.kelvin.shape, _FIRST_SPREAD_KELVIN)
+    return _Behind(
+        s8,
+        Background(usual_split_kelvin(s8.kelvin, secant), spread),
+        Background(usual_difference_kelvin(s8.kelvin, secant), spread),
+    )
+
+
+def _second_look(
+    view: View, scene: xr.Dataset, ground: Ground, first: _Behind, clear: Flat
+) -> _Behind:
+    """Take what the pixels near by are that are probably clear."""
+    s8 = view["S8"]
+    split, difference = first.split, first.difference
+    if "S9" in scene:
+        split = refined(s8 - view["S9"], clear, split, ground, _DIFFERENCE_ROUGH_KELVIN)
+    dark = view.regime == Regime.NIGHT
+    if "S7" in scene and dark.any():
+        clear_by_night = np.where(dark, clear, np.float32(0))
+        seen = view["S7"] - s8
+        difference = refined(seen, clear_by_night, difference, ground, _DIFFERENCE_ROUGH_KELVIN)
+    return _Behind(refined(s8, clear, first.s8, ground, ROUGH_KELVIN), split, difference)
+
+
+def _spectral(scene: xr.Dataset, view: View, ground: Ground, behind: _Behind) -> Flat:
+    """Look every pixel up in the tables of its light: (rows, columns, 2), NaN where unknown."""
+    found = np.full((view.regime.size, 2), np.nan, np.float32)
+    light = _light(scene, view).ravel()
+    for number, (tables, regime) in enumerate(_LIGHTS):
+        where = np.flatnonzero(light == number)
+        if where.size == 0:
+            continue
+        names = [band for band in usable_bands(regime) if band in scene]
+        bands = {name: view[name].ravel()[where] for name in names}
+        clear = Clear(
+            *(part.kelvin.ravel()[where] for part in (behind.s8, behind.split, behind.difference))
+        )
+        features = thermal_features(bands, clear, sunlit=regime == Regime.DAY)
+        features |= reflected_features(bands)
+        place = place_index(
+            clear.kelvin, behind.s8.sigma_kelvin.ravel()[where], ground.land.ravel()[where]
+        )
+        found[where] = sum(_log_ratio(table, features, place) for table in tables) / len(tables)
+    return found.reshape(*view.regime.shape, 2)
+
+
+def _light(scene: xr.Dataset, view: View) -> npt.NDArray[np.uint8]:
+    """Which of `_LIGHTS` each pixel has."""
+    by_regime = np.full(256, 5, np.uint8)
+    by_regime[[Regime.DAY, Regime.TWILIGHT, Regime.NIGHT]] = 2, 3, 4
+    light = by_regime[view.regime]
+    if "solar_zenith_angle" in scene.coords:
+        low = scene["solar_zenith_angle"].values >= _LOW_SUN_DEG
+        light[light == 2] = low[light == 2]
+    return light
+
+
+def _log_ratio(light: str, features: Mapping[str, Flat], place: Index) -> Flat:
+    """Look pixels up by what each of them has: one that lacks a band is looked up without it."""
+    names = [name for name in feature_names(light) if name in features]
+    found = np.full((place.size, 2), np.nan, np.float32)
+    present = np.zeros(place.size, np.int64)
+    for bit, name in enumerate(names):
+        present |= np.isfinite(features[name]).astype(np.int64) << bit
+    for pattern in np.unique(present):
+        there = tuple(name for bit, name in enumerate(names) if pattern >> bit & 1)
+        if not {"anomaly", "cooling"} & set(there):
+            continue
+        chosen = np.flatnonzero(present == pattern)
+        some = {name: features[name][chosen] for name in there}
+        found[chosen] = sum(part.log_ratio(some, place[chosen]) for part in evidence(light, there))
+    return found

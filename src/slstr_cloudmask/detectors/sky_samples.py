@@ -122,15 +122,11 @@ def draw_sample(rng: np.random.Generator, light: str, surface: str, size: int) -
     )
 
 
-def _uniform(
-    rng: np.random.Generator, low: float, high: float, shape: tuple[int, ...]
-) -> Field:
+def _uniform(rng: np.random.Generator, low: float, high: float, shape: tuple[int, ...]) -> Field:
     return rng.uniform(low, high, shape).astype(np.float32)
 
 
-def _normal(
-    rng: np.random.Generator, mean: float, sigma: float, shape: tuple[int, ...]
-) -> Field:
+def _normal(rng: np.random.Generator, mean: float, sigma: float, shape: tuple[int, ...]) -> Field:
     return (mean + sigma * rng.standard_normal(shape)).astype(np.float32)
 
 
@@ -159,9 +155,7 @@ def _geometry(
     )
 
 
-def _draw_ground(
-    rng: np.random.Generator, surface: str, geometry: Geometry, light: str
-) -> Surface:
+def _draw_ground(rng: np.random.Generator, surface: str, geometry: Geometry, light: str) -> Surface:
     """Draw kinds of ground and their temperatures."""
     shape = geometry.mu_sun.shape
     shares = _GROUND[surface]
@@ -201,9 +195,7 @@ def _air_kelvin(rng: np.random.Generator, ground: Kinds, shape: tuple[int, int])
     return np.where(frozen, np.where(thin, np.maximum(snow, 255), snow), air).astype(np.float32)
 
 
-def _skin_kelvin(
-    rng: np.random.Generator, ground: Kinds, air: Field, mu_sun: Field
-) -> Field:
+def _skin_kelvin(rng: np.random.Generator, ground: Kinds, air: Field, mu_sun: Field) -> Field:
     """Skin temperature: water near the air's, land warmed by the sun, ice no warmer than 0 C."""
     shape = air.shape
     heating = _uniform(rng, 4, 18, shape) * mu_sun + _normal(rng, 0, 1.5, shape)
