@@ -4,8 +4,8 @@
   (brightness temperature, K), float32, NaN = no data; a band that is not there is absent;
 - coordinates where known: ``latitude``, ``longitude``, ``solar_zenith_angle``,
   ``satellite_zenith_angle`` (degrees);
-- of a nadir scene, where `with_oblique` put it: the same bands as the oblique view saw them, on this
-  grid, ``S1_oblique`` ... ``S9_oblique``, NaN where it does not see. They are no bands of the scene:
+- of a nadir scene, where `with_oblique` put them: the bands of the oblique view on this grid,
+  ``S1_oblique`` ... ``S9_oblique``, NaN where it does not see. They are no bands of the scene, and
   a detector that does not ask for them sees none;
 - flags where known: ``bayes``, ``cloud``, ``confidence`` (the product's own integers, with CF
   ``flag_masks`` and ``flag_meanings``), ``summary_cloud``; simulated scenes also carry ``truth``;

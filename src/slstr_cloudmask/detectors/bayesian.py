@@ -17,12 +17,12 @@ often cloud looks like a pixel against how often clear sky does:
 - Texture is the standard deviation of S8 in 3 x 3 pixels, log-normal under each sky.
 - The prior is the cloud cover of latitude and surface.
 
-Where it fails: uniform low cloud at night of the ground's own temperature and with little
-signal in S7 - S8; an overcast as wide as the scene and no colder than the climate's spread; over ice
-and snow at night, where the ground's temperature is hardly known; the edges of glint and ice. The
-radiative transfer is the simulator's: on simulated scenes it flatters. Without latitude, the prior is
-that of the globe and no climate bounds the background; without ``confidence``, sea and land are not
-told apart, and errors count as larger. Without S8 a pixel is unknown.
+Where it fails: uniform low cloud at night of the ground's own temperature and with little signal in
+S7 - S8; an overcast as wide as the scene and no colder than the climate's spread; over ice and snow
+at night, where the ground's temperature is hardly known; the edges of glint and ice. The radiative
+transfer is the simulator's, so scores on simulated scenes are flattering. Without latitude the
+prior is that of the globe and no climate bounds the background; without ``confidence`` sea and land
+are not told apart, and errors count as larger. Without S8 a pixel is unknown.
 """
 
 import logging
@@ -35,7 +35,6 @@ import numpy.typing as npt
 import xarray as xr
 
 from slstr_cloudmask import channels
-from slstr_cloudmask.detectors.background import local_spread
 from slstr_cloudmask.detectors.clear_sky import (
     ROUGH_KELVIN,
     Background,
@@ -46,6 +45,7 @@ from slstr_cloudmask.detectors.clear_sky import (
 from slstr_cloudmask.detectors.climatology import usual_difference_kelvin, usual_split_kelvin
 from slstr_cloudmask.detectors.evidence import Flat, Index, evidence, feature_names, place_index
 from slstr_cloudmask.detectors.features import Clear, reflected_features, thermal_features
+from slstr_cloudmask.detectors.prior import TEXTURE_WEIGHT, log_prior, log_texture
 from slstr_cloudmask.detectors.view import View
 from slstr_cloudmask.flags import UNKNOWN, decode_flag, flag_masks
 from slstr_cloudmask.mask import build_mask
@@ -53,31 +53,6 @@ from slstr_cloudmask.radiometry import scene_name
 from slstr_cloudmask.scene import PIXEL_KM, Regime, bands_present, usable_bands
 
 logger = logging.getLogger(__name__)
-
-# Cloud cover by absolute latitude, over sea, land and where it is not known which: Stubenrauch et
-# al. (2013), Bull. Amer. Meteor. Soc. 94, 1031, in round numbers.
-_COVER_LATITUDE_DEG = (0.0, 10.0, 20.0, 35.0, 50.0, 65.0, 80.0)
-_COVER = (
-    (0.68, 0.66, 0.60, 0.68, 0.82, 0.82, 0.75),
-    (0.70, 0.60, 0.40, 0.48, 0.62, 0.68, 0.65),
-    (0.69, 0.64, 0.55, 0.62, 0.75, 0.78, 0.70),
-)
-_GLOBAL_COVER = (0.72, 0.56, 0.68)
-# Of the sky that does not count as cloud, as much is veiled: lidars see subvisible cirrus over a
-# third of the globe (Martins et al. 2011, J. Geophys. Res. 116, D02208).
-_VEILED = np.float32(0.35)
-
-# Logarithm of the standard deviation of S8 in 3 x 3 pixels, K: mean and spread, over sea, land,
-# either; for each sky. Derived: noise is .015 K, eddies give .1 K within 3 km, fields and slopes
-# .4 K; cloud anything from none to several kelvins.
-_TEXTURE = {
-    "bare": ((-2.3, 0.6), (-0.9, 0.7), (-1.6, 0.9)),
-    "veil": ((-1.7, 0.9), (-0.8, 0.8), (-1.2, 1.0)),
-    "cloud": ((-0.9, 1.1), (-0.5, 1.0), (-0.7, 1.1)),
-}
-# Texture is no second witness: what is cold beside warm is uneven too.
-_TEXTURE_WEIGHT = np.float32(0.5)
-_LEAST_SPREAD_KELVIN = np.float32(0.02)
 
 # How S8 - S9 and S7 - S8 of clear pixels differ from the usual, and from their own mean near by, K.
 _FIRST_SPREAD_KELVIN = np.float32(0.3)
@@ -152,7 +127,7 @@ def log_odds(scene: xr.Dataset) -> Flat:
     view = View(scene)
     ground = ground_of(scene, view)
     first = _first_look(view, scene, ground)
-    fixed = _log_prior(ground) + _TEXTURE_WEIGHT * _log_texture(view["S8"], ground)
+    fixed = log_prior(ground) + TEXTURE_WEIGHT * log_texture(view["S8"], ground)
     odds = _odds(fixed + _spectral(scene, view, ground, first))
     second = _second_look(view, scene, ground, first, _probability(-odds))
     return _odds(fixed + _spectral(scene, view, ground, second))
@@ -195,33 +170,6 @@ def _odds(log_ratio: Flat) -> Flat:
     # ln(1 + e^veil) without overflow.
     other = np.maximum(veil, 0) + np.log1p(np.exp(-np.abs(veil)))
     return np.asarray(cloud - other, np.float32)
-
-
-def _log_prior(ground: Ground) -> Flat:
-    """Ratios of the prior probabilities of veil and cloud to that of bare sky."""
-    cover = np.array(_GLOBAL_COVER, np.float32)[ground.land]
-    if ground.latitude_deg is not None:
-        away = np.abs(ground.latitude_deg)
-        for kind, covers in enumerate(_COVER):
-            local = np.interp(away, _COVER_LATITUDE_DEG, covers)
-            np.copyto(
-                cover, local, where=(ground.land == kind) & np.isfinite(away), casting="unsafe"
-            )
-    veil = np.full(cover.shape, np.log(_VEILED / (1 - _VEILED)), np.float32)
-    cloud = np.log(cover / ((1 - cover) * (1 - _VEILED)))
-    return np.stack([veil, cloud], axis=-1)
-
-
-def _log_texture(s8: Flat, ground: Ground) -> Flat:
-    """Ratios of the densities of the texture under veil and cloud to that under bare sky."""
-    texture = np.log(np.maximum(local_spread(s8), _LEAST_SPREAD_KELVIN))
-    logs = []
-    for numbers in _TEXTURE.values():
-        mean, spread = np.array(numbers, np.float32).T[:, ground.land]
-        distance = np.minimum(np.abs(texture - mean) / spread, np.float32(4))
-        logs.append(np.float32(-0.5) * distance * distance - np.log(spread))
-    bare, veil, cloud = logs
-    return np.nan_to_num(np.stack([veil - bare, cloud - bare], axis=-1), nan=0.0)
 
 
 def _first_look(view: View, scene: xr.Dataset, ground: Ground) -> _Behind:

@@ -135,9 +135,8 @@ def evidence(light: str, names: tuple[str, ...]) -> tuple[Evidence, ...]:
     """
     joint = tuple(name for name in JOINT[light] if name in names)
     found = [_joint(light, joint)] if joint else []
-    for chain in CHAINS:
-        if f"{light}_{chain[0]}" in _tables() and set(chain) <= set(names):
-            found.append(_chain(light, chain))
+    chains = [chain for chain in CHAINS if f"{light}_{chain[0]}" in _tables()]
+    found += [_chain(light, chain) for chain in chains if set(chain) <= set(names)]
     return tuple(found)
 
 

@@ -32,8 +32,8 @@ from slstr_cloudmask.detectors.sky_samples import Sample, draw_sample
 from slstr_cloudmask.progress import track
 
 SEED, BLOCKS, SIZE = 20_240, 24, 60_000
-# How well S8 - S9 and S7 - S8 of clear sky are known, at sea and on land: moisture varies within the
-# scene, and on land emissivity by a hundredth or two (assumed).
+# How well S8 - S9 and S7 - S8 of clear sky are known, at sea and on land, K: moisture varies within
+# the scene, and on land emissivity by a hundredth or two (assumed).
 _SPLIT_ERROR_KELVIN, _DIFFERENCE_ERROR_KELVIN = (0.2, 0.35), (0.2, 0.6)
 _BLUR_BINS, _ENOUGH = 0.5, 5.0  # cells with fewer counts are smoothed
 Table = npt.NDArray[np.float64]

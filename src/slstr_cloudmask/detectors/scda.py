@@ -8,9 +8,8 @@ index, made for telling cloud from snow over land. A pixel is cloud where any ru
 probability is 1 or 0, and ``balanced`` is the only threshold that means something.
 
 It needs S1, S5, S7, S8 and S9 in sunlight. At night and in twilight, and where one of these is
-missing, a pixel is unknown. Where S7 is missing because it saturates, the ground is hot: pixels are
-unknown there too, unless F1 was put in its place. It was made for land: sunglint is cloud to it, and
-thin cirrus is not, nor warm cloud over dark sea that is darker than .3.
+missing, a pixel is unknown: also hot ground where S7 saturates, unless F1 was put in its place. It
+was made for land: sunglint is cloud to it, and thin cirrus is not.
 """
 
 import logging

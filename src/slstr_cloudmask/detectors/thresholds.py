@@ -3,14 +3,14 @@
     mask = Thresholds().predict(scene)
 
 By day, twilight and night it runs the tests of `cloud_tests` that the light and the scene's bands
-allow; where the light is not known, those that need none; and where the scene holds the oblique view
-too, as ``cloudmask predict --view both`` gives it, those of the differences between the views. The
-cloud probability of a pixel is the
+allow; where the light is not known, those that need none; and where the scene holds the oblique
+view too, as ``cloudmask predict --view both`` gives it, those of the differences between the views.
+The cloud probability of a pixel is the
 largest support that any test gives: no test can take away what another has seen, and nothing
 beyond the tests is claimed. It is not calibrated. Where no test could be run the pixel is unknown.
 
-`OperationalThresholds` runs the histogram tests of the operational family as well. They are left out
-here because they find more that is clear than that is cloud, by the numbers in docs/masks.md.
+`OperationalThresholds` runs the histogram tests of the operational family as well. They are left
+out here because they flag more of what is clear than of what is cloud, as docs/masks.md shows.
 
 The surface limits the tests. With a product's ``confidence`` flag, sea and land are known; with
 latitudes, how cold clear sea can be. Without either, as in the benchmark's files, a pixel must be
@@ -42,7 +42,7 @@ from slstr_cloudmask.detectors.view import View
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.mask import build_mask
 from slstr_cloudmask.radiometry import scene_name
-from slstr_cloudmask.scene import Regime, bands_present, regime
+from slstr_cloudmask.scene import Regime, bands_present
 
 logger = logging.getLogger(__name__)
 
