@@ -4,6 +4,9 @@
   (brightness temperature, K), float32, NaN = no data; a band that is not there is absent;
 - coordinates where known: ``latitude``, ``longitude``, ``solar_zenith_angle``,
   ``satellite_zenith_angle`` (degrees);
+- of a nadir scene, where `with_oblique` put them: the bands of the oblique view on this grid,
+  ``S1_oblique`` ... ``S9_oblique``, NaN where it does not see. They are no bands of the scene, and
+  a detector that does not ask for them sees none;
 - flags where known: ``bayes``, ``cloud``, ``confidence`` (the product's own integers, with CF
   ``flag_masks`` and ``flag_meanings``), ``summary_cloud``; simulated scenes also carry ``truth``;
 - strata of simulated scenes, by which masks are judged apart: ``optical_depth`` of the column of
@@ -219,6 +222,69 @@ def bands_present(scene: xr.Dataset) -> tuple[str, ...]:
 def bands_missing(scene: xr.Dataset) -> tuple[str, ...]:
     """Names of the bands that the scene does not hold, in the instrument's order."""
     return tuple(name for name in channels.NAMES if name not in scene)
+
+
+def with_oblique(nadir: xr.Dataset, oblique: xr.Dataset) -> xr.Dataset:
+    """Return a nadir scene that holds the oblique view's bands too, on its own grid.
+
+    Parameters
+    ----------
+    nadir, oblique
+        Scenes of the two views of one product on the same grid spacing, with the attributes
+        ``start_offset`` and ``track_offset``.
+
+    Raises
+    ------
+    InputError
+        They do not say where their grids lie.
+    """
+    here, there = shared_ground(nadir, oblique)
+    placed = {}
+    for name in bands_present(oblique):
+        values = np.full(nadir[bands_present(nadir)[0]].shape, np.nan, np.float32)
+        values[here] = oblique[name].values[there]
+        placed[f"{name}_oblique"] = xr.Variable(DIMS, values, band_attributes(name))
+    return nadir.assign(placed)
+
+
+Place = tuple[slice, slice]
+
+
+def shared_ground(nadir: xr.Dataset, oblique: xr.Dataset) -> tuple[Place, Place]:
+    """Slice the ground that both views' images, of scenes or masks, have in common.
+
+    Both count columns from the sub-satellite track and rows from the start of the orbit.
+
+    Returns
+    -------
+    here, there
+        Rows and columns of the nadir and of the oblique image.
+
+    Raises
+    ------
+    InputError
+        An image does not say where it lies.
+    """
+    down = _offset(nadir, "start_offset") - _offset(oblique, "start_offset")
+    across = _offset(oblique, "track_offset") - _offset(nadir, "track_offset")
+    rows = _overlap(nadir.sizes["rows"], oblique.sizes["rows"], down)
+    columns = _overlap(nadir.sizes["columns"], oblique.sizes["columns"], across)
+    return (rows[0], columns[0]), (rows[1], columns[1])
+
+
+def _offset(image: xr.Dataset, name: str) -> int:
+    if name not in image.attrs:
+        raise InputError(
+            f"The image of {image.attrs.get('source', 'this scene')} has no attribute {name}, "
+            "which places its view: expected one of a .SEN3 product."
+        )
+    return round(float(image.attrs[name]))
+
+
+def _overlap(here: int, there: int, shift: int) -> Place:
+    """Slice what both images have along an axis: number i here is number i + shift there."""
+    first, last = max(0, -shift), max(0, -shift, min(here, there - shift))
+    return slice(first, last), slice(first + shift, last + shift)
 
 
 def valid_pixels(scene: xr.Dataset) -> BoolArray:

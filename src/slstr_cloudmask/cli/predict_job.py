@@ -85,8 +85,13 @@ class Job:
         return Opened(self._open_views(product), absent)
 
     def mask(self, detector: "Detector", scenes: "dict[str, xr.Dataset]") -> Masked:
-        """Mask the views."""
-        return Masked(scenes, {view: detector.predict(scene) for view, scene in scenes.items()})
+        """Mask the views; nadir's may draw on the other where both are there."""
+        from slstr_cloudmask.scene import with_oblique
+
+        shown = dict(scenes)
+        if len(scenes) > 1:
+            shown["nadir"] = with_oblique(scenes["nadir"], scenes["oblique"])
+        return Masked(scenes, {view: detector.predict(scene) for view, scene in shown.items()})
 
     def write(self, masked: Masked) -> str:
         """Write what was asked for, and say what was found in one line."""

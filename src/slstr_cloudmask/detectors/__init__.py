@@ -53,6 +53,22 @@ DETECTORS: dict[str, Entry] = {
         "thresholds",
         "Thresholds",
     ),
+    "thresholds-operational": Entry(
+        "all tests of the operational family, as published; more false alarms than thresholds",
+        "thresholds",
+        "OperationalThresholds",
+    ),
+    "scda": Entry(
+        "rules that tell cloud from snow by day (SCDA v2); unknown at night",
+        "scda",
+        "Scda",
+    ),
+    "bayesian": Entry(
+        "cloud probability against a clear sky found in the scene; needs no training",
+        "bayesian",
+        "Bayesian",
+        {"balanced": 0.5, "sst": 0.1, "lst": 0.3},
+    ),
 }
 NETWORK = "network"
 DEFAULT = "thresholds"

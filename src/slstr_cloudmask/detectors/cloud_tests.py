@@ -106,7 +106,11 @@ def medium_high(s7: Array, s9: Array) -> Support:
 
 
 def cirrus_1375(s4: Array, s1: Array, s5: Array, s8: Array) -> Support:
-    """1.375 um by day: moist air hides all but high cloud (MOD35 .04, .035, .03)."""
+    """1.375 um by day: moist air hides all but high cloud (MOD35 .04, .035, .03).
+
+    Below 10 mm of vapour it hides little. No map of vapour is there; what dry air lets through and
+    is bright enough to count is snow, which the guard tells by its colour and cold.
+    """
     support = ramp(s4, 0.03, 0.04)
     # Dry air over cold snow hides nothing.
     return np.where(snow_like(s1, s5) & (s8 < 270.0), np.float32(0), support)
@@ -164,3 +168,53 @@ def spatial_coherence(spread_kelvin: Array, anomaly_kelvin: Array, sea: Guard | 
     # Derived: land of differing slope and cover varies by about .5 K from pixel to pixel, by 1 K
     # in mountains.
     return np.minimum(ramp(spread_kelvin, 0.8, 1.6), ramp(anomaly_kelvin, -4.0, -8.0))
+
+
+# Secant of the oblique view, at 55 degrees.
+_OBLIQUE_SECANT = 1.74
+
+
+def view_difference_11_12(
+    s8: Array, s9: Array, s8_oblique: Array, secant: npt.ArrayLike, sea: Guard | None
+) -> Support:
+    """11 um of nadir minus oblique other than clear air makes it, given 11 - 12 um (ATSR), at sea.
+
+    Parameters
+    ----------
+    s8, s9, s8_oblique
+        K.
+    secant
+        1 / cos(view zenith angle) of the nadir view.
+    sea
+        Where the surface is known to be sea. Elsewhere the test says nothing (NaN): slopes and
+        shadows look different from two sides.
+    """
+    if sea is None:
+        return np.full(s8.shape, np.nan, np.float32)
+    # Derived: clear air takes 1.5 to 2.5 times 11 - 12 um at 11 um along the same path (2 K of 11
+    # um and 1 K of the difference at 25 mm; 4.4 and 2 K at 50 mm), and the oblique path is longer.
+    longer = np.maximum(_OBLIQUE_SECANT / np.asarray(secant) - 1, 0.0)
+    clear = 2.0 * np.maximum(s8 - s9, 0.0) * longer
+    departure = s8 - s8_oblique - clear
+    # Up to 1 K of difference moisture, skin and emissivity at 55 degrees account for (derived).
+    support = np.maximum(ramp(departure, 1.0, 2.0), ramp(departure, -1.0, -2.0))
+    return np.where(sea, support, np.float32(np.nan))
+
+
+def view_difference_37_11(
+    s7: Array, s8: Array, s7_oblique: Array, s8_oblique: Array, sea: Guard | None
+) -> Support:
+    """3.7 um changing between the views other than 11 um does (ATSR), at sea by night.
+
+    The longer path makes 3.7 um colder by a third to all of what it does at 11 um; through thin
+    cloud, which the oblique view sees thicker, by less or more.
+    """
+    if sea is None:
+        return np.full(s8.shape, np.nan, np.float32)
+    change_11, change_37 = s8 - s8_oblique, s7 - s7_oblique
+    # Derived: between .3 and 1.0 of 11 um's change in clear air, and .4 K of noise and emissivity.
+    low, high = np.minimum(0.3 * change_11, change_11), np.maximum(0.3 * change_11, change_11)
+    support = np.maximum(ramp(change_37 - high, 0.2, 0.8), ramp(change_37 - low, -0.2, -0.8))
+    # Below 240 K the noise of S7 is .25 K and more.
+    support = np.where(s8 < 240.0, np.float32(0), support)
+    return np.where(sea, support, np.float32(np.nan))

@@ -17,6 +17,7 @@ import xarray as xr
 
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.flags import UNKNOWN, integer_flags, paired, value_flag_variable
+from slstr_cloudmask.scene import shared_ground
 
 # As `paired` numbers them.
 SEEN_BY_VALUES = {"neither": 0, "both": 1, "nadir_only": 2, "oblique_only": 3}
@@ -65,13 +66,7 @@ def compare_views(nadir: xr.Dataset, oblique: xr.Dataset) -> ViewComparison:
             f"{oblique.attrs.get('grid')}: mask both views on the same."
         )
     first, second = nadir["cloud_mask"].values, oblique["cloud_mask"].values
-    down = _offset(nadir, "start_offset") - _offset(oblique, "start_offset")
-    across = _offset(oblique, "track_offset") - _offset(nadir, "track_offset")
-    here, there = zip(
-        _shared(first.shape[0], second.shape[0], down),
-        _shared(first.shape[1], second.shape[1], across),
-        strict=True,
-    )
+    here, there = shared_ground(nadir, oblique)
     placed = np.full(first.shape, UNKNOWN, np.uint8)
     placed[here] = second[there]
     code = paired(first, placed)
@@ -79,18 +74,3 @@ def compare_views(nadir: xr.Dataset, oblique: xr.Dataset) -> ViewComparison:
     return ViewComparison(
         counts, value_flag_variable(code, SEEN_BY_VALUES, long_name="views that see cloud")
     )
-
-
-def _offset(mask: xr.Dataset, name: str) -> int:
-    if name not in mask.attrs:
-        raise InputError(
-            f"The mask of {mask.attrs.get('source', 'this scene')} has no attribute {name}, which "
-            "places its view: expected a mask of a .SEN3 product."
-        )
-    return round(float(mask.attrs[name]))
-
-
-def _shared(here: int, there: int, shift: int) -> tuple[slice, slice]:
-    """Slice what both images have along an axis: number i here is number i + shift there."""
-    first, last = max(0, -shift), max(0, -shift, min(here, there - shift))
-    return slice(first, last), slice(first + shift, last + shift)
