@@ -53,6 +53,11 @@ DETECTORS: dict[str, Entry] = {
         "thresholds",
         "Thresholds",
     ),
+    "clusters": Entry(
+        "clusters of the scene's own pixels, named by physics; needs no training and no label",
+        "clusters",
+        "Clusters",
+    ),
 }
 NETWORK = "network"
 DEFAULT = "thresholds"
