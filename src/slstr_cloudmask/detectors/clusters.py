@@ -62,17 +62,16 @@ def describe(look: Look) -> list[Field]:
     """What is clustered: departures from the clear background, each about 1 where it matters."""
     fields = []
     if look.kelvin is not None:
-        fields.append(np.arcsinh(look.beyond(look.kelvin)))
-        fields.append(np.log(unevenness(look.kelvin, 3) + 0.05))
+        fields.append(np.arcsinh(look.anomaly_kelvin))
+        fields.append(np.log(look.unevenness_kelvin + 0.05))
         fields.append(np.log(unevenness(look.kelvin, 7) + 0.05))
     if look.split_kelvin is not None:
         fields.append(np.arcsinh(look.beyond(look.split_kelvin) / 0.2))
     if look.shortwave_kelvin is not None:
         fields.append(np.arcsinh(look.beyond(look.shortwave_kelvin) / 0.5))
     if look.lit.any():
-        for name in ("S1", "S3", "S4", "S5", "S6"):
-            if name in look.bands:
-                fields.append(np.arcsinh(look.beyond(look.bands[name]) * look.sun_cosine / 0.03))
+        for excess in look.brighter.values():
+            fields.append(np.arcsinh(excess * look.sun_cosine / np.float32(0.03)))
     return [np.asarray(field, np.float32) for field in fields]
 
 

@@ -131,6 +131,9 @@ class Background:
 
 
 def _smooth(blocks: Field, reach_px: float) -> Field:
-    """Gaussian mean of blocks; nothing lies beyond the edges."""
-    sigma = reach_px / _BLOCK_PX
-    return np.asarray(ndimage.gaussian_filter(blocks, sigma, mode="constant", truncate=3.0))
+    """Mean under a tent of that standard deviation; nothing lies beyond the edges."""
+    # Two boxes of w have a variance of (w^2 - 1) / 6.
+    size = round(float(np.sqrt(6 * (reach_px / _BLOCK_PX) ** 2 + 1)))
+    for _ in range(2):
+        blocks = ndimage.uniform_filter(blocks, size, mode="constant")
+    return np.asarray(blocks, np.float32)

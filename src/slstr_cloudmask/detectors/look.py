@@ -26,11 +26,15 @@ from slstr_cloudmask.detectors.fields import (
 from slstr_cloudmask.flags import BoolArray, decode_flag, flag_masks
 from slstr_cloudmask.scene import Regime, bands_present, regime, valid_pixels
 
-# Planck's second constant over the wavelength of S7: 14387.77 um K / 3.742 um.
-_PLANCK_S7_KELVIN = 3844.9
+# Planck's second constant over the wavelength: 14387.77 um K / 3.742 um, / 10.854 um.
+_PLANCK_S7_KELVIN, _PLANCK_S8_KELVIN = 3844.9, 1325.6
 # Sun at 3.74 um over pi, after gases, in units of 2 h c^2 / lambda^5: 11 W m-2 um-1 * .93 / pi over
 # 1.191e8 / 3.742^5.
 _SUN_S7 = 11.0 * 0.93 / np.pi / (1.191043e8 / 3.742**5)
+FREEZING_KELVIN = 271.0  # of the sea, less what clear cold air takes away
+# Sea ice and snow can lie polewards of this.
+_ICE_LATITUDE_DEG = 60.0
+_REFLECTIVE = ("S1", "S3", "S4", "S5", "S6")  # S2 is between S1 and S3
 _COSINE_UNKNOWN = 0.6  # of the sun by day, where angles are not known: 53 degrees
 
 
@@ -98,7 +102,7 @@ class Look:
         emitted = _emission(self.bands["S8"])
         contrast = self.sun_cosine * np.float32(_SUN_S7) - emitted
         excess = mean(_emission(self.bands["S7"]) - emitted, 3)
-        told = np.abs(contrast) > np.float32(0.4) * emitted
+        told = np.abs(contrast) > np.float32(0.5) * emitted
         return np.where(told, excess / np.where(told, contrast, 1), np.float32(0))
 
     @cached_property
@@ -111,7 +115,9 @@ class Look:
 
     @cached_property
     def snow_index(self) -> Field:
-        """(S1 - S5) / (S1 + S5), 0 in the dark."""
+        """(S1 - S5) / (S1 + S5), 0 in the dark and where a band is missing."""
+        if not {"S1", "S5"} <= self.bands.keys():
+            return np.zeros(self.valid.shape, np.float32)
         s1, s5 = self.bands["S1"], self.bands["S5"]
         total = s1 + s5
         return np.where(total > 1e-3, (s1 - s5) / np.maximum(total, np.float32(1e-3)), 0)
@@ -123,30 +129,50 @@ class Look:
         return self.day if needed <= self.bands.keys() else np.zeros_like(self.day)
 
     @cached_property
+    def cold_ground(self) -> Field:
+        """How far clear ground much colder than the warmest around is believed, 0 to 1."""
+        assert self.kelvin is not None
+        belief = np.zeros(self.valid.shape, np.float32)
+        if "latitude" in self._scene.coords:
+            polar = np.abs(self._scene["latitude"].values) >= _ICE_LATITUDE_DEG
+            belief[polar & (self.kelvin < FREEZING_KELVIN)] = 0.005
+        if self.land is not None:
+            belief[self.land] = 0.02
+        if self.lit.any():
+            belief[self.lit & (self.snow_index > 0.5)] = 0.02
+        return belief
+
+    @cached_property
     def clear(self) -> Field:
         """How surely each pixel is clear, 0 to 1: the seeds of the background."""
         seeds = np.where(self.valid, np.float32(1), np.float32(0))
         if self.kelvin is not None:
             seeds *= self._warm_and_smooth()
+        if self.reflectance_37 is not None:
+            # Snow, ice, sea and plants reflect .015 to .035, thick ice cloud .05, droplets more.
+            black = ramp(self.reflectance_37, 0.06, 0.035)
+            seeds *= np.where(self.lit & (self.snow_index < 0.5), np.float32(1), black)
+        if self.night.any() and self.shortwave_kelvin is not None:
+            moist = 0.0 if self.split_kelvin is None else clear_shortwave(self.split_kelvin)
+            odd = np.abs(self.shortwave_kelvin - moist)
+            seeds *= np.where(self.night, ramp(odd, 0.9, 0.5), np.float32(1))
         if self.lit.any():
             seeds *= np.where(self.lit, self._dark(), np.float32(1))
-        return seeds
+        return np.asarray(seeds, np.float32)
 
     def _warm_and_smooth(self) -> Field:
         calm = self.calm_kelvin
         # Fronts of the sea are 1 K per 15 km and weaker; over 150 km it varies by some kelvin.
-        seeds = ramp(highest(calm, 31) - calm, 2.5, 1.0) * ramp(self.unevenness_kelvin, 0.5, 0.25)
-        far = highest(calm, 151) - calm
-        seeds *= ramp(far, 9.0, 5.0) * np.exp(np.clip(-far / 2, -4.0, 0.0))
-        if self.shortwave_kelvin is not None and self.night.any():
-            moist = 0.0 if self.split_kelvin is None else clear_shortwave(self.split_kelvin)
-            odd = np.abs(self.shortwave_kelvin - moist)
-            seeds *= np.where(self.night, ramp(odd, 0.9, 0.5), np.float32(1))
-        return np.asarray(seeds, np.float32)
+        below, far = highest(calm, 31) - calm, highest(calm, 151) - calm
+        sea = ramp(below, 2.5, 1.0) * ramp(self.unevenness_kelvin, 0.5, 0.25)
+        sea *= ramp(far, 9.0, 5.0) * np.exp(np.clip((1.5 - far) / 2, -4.0, 0.0))
+        # Slopes and fields differ by kelvins within a few km.
+        return np.maximum(sea, self.cold_ground * ramp(self.unevenness_kelvin, 1.0, 0.5))
 
     def _dark(self) -> Field:
         s1, s3, s5 = (self.bands[name] for name in ("S1", "S3", "S5"))
         seeds = ramp(s5 - lowest(s5, 31), 0.035, 0.015)
+        seeds = np.where(self.snow_index > 0.5, np.float32(1), seeds)
         if "S4" in self.bands:
             seeds *= ramp(self.bands["S4"], 0.024, 0.012)
         # White in the visible and the near infrared, and not as snow: cloud, or glint.
@@ -159,6 +185,28 @@ class Look:
     def background(self) -> Background:
         """The background of any field."""
         return Background(self.clear)
+
+    @cached_property
+    def anomaly_kelvin(self) -> Field:
+        """How much warmer it is than clear pixels there; 0 where that is not known."""
+        assert self.kelvin is not None
+        return np.nan_to_num(self.kelvin - self.ground_kelvin)
+
+    @cached_property
+    def radiance(self) -> Field:
+        """Black-body radiance at 11 um, relative."""
+        assert self.kelvin is not None
+        return np.exp(np.float32(-_PLANCK_S8_KELVIN) / self.kelvin)
+
+    @cached_property
+    def ground_radiance(self) -> Field:
+        """Radiance of clear pixels there."""
+        return self.background.of(self.radiance)
+
+    @cached_property
+    def brighter(self) -> dict[str, Field]:
+        """How much brighter each reflective band is than clear pixels there."""
+        return {name: self.beyond(self.bands[name]) for name in _REFLECTIVE if name in self.bands}
 
     def beyond(self, values: Field) -> Field:
         """How much a field differs from its clear background; 0 where that is not known."""

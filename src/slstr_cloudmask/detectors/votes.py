@@ -16,7 +16,7 @@ import numpy as np
 from slstr_cloudmask.detectors.background import COLDEST_SURFACE_KELVIN
 from slstr_cloudmask.detectors.cloud_tests import ramp
 from slstr_cloudmask.detectors.fields import Field, lowest
-from slstr_cloudmask.detectors.look import Look
+from slstr_cloudmask.detectors.look import FREEZING_KELVIN, Look
 from slstr_cloudmask.scene import Regime
 
 # Two-stream reflectance of an optical depth of .3 is .027 (10 um droplets) to .045 (ice) where the
@@ -44,14 +44,10 @@ def emissivity(look: Look, reach_px: int) -> Field:
 
     A cloud whose thick parts are near has about that emissivity.
     """
-    ground = look.ground_kelvin
-    top = np.minimum(lowest(look.calm_kelvin, reach_px), ground - np.float32(1.5))
-    return (_radiance(ground) - _radiance(look.kelvin)) / (_radiance(ground) - _radiance(top))
-
-
-def _radiance(kelvin: Field) -> Field:
-    """Black-body radiance at 10.854 um, relative."""
-    return 1 / np.expm1(np.float32(1325.6) / kelvin)
+    ground = look.ground_radiance
+    # Not less than some 1.5 K below the ground, so that noise is no cloud.
+    top = np.minimum(lowest(look.radiance, reach_px), np.float32(0.97) * ground)
+    return (ground - look.radiance) / (ground - top)
 
 
 def cold(look: Look) -> Field:
@@ -60,10 +56,15 @@ def cold(look: Look) -> Field:
     Low cloud is compared with what is within 22 km, high cloud with what is within 60 km, for its
     thick parts are farther apart.
     """
-    deficit = -look.beyond(look.kelvin)
+    deficit = -look.anomaly_kelvin
     high = ramp(deficit, 4.0, 9.0)
     share = emissivity(look, 45) * (1 - high) + emissivity(look, 121) * high
-    return np.minimum(ramp(share, *_THIN_EMISSIVITY), ramp(deficit, 0.6, 1.6))
+    # Land and ice differ by kelvins from place to place.
+    rough = look.ground_kelvin < FREEZING_KELVIN
+    if look.land is not None:
+        rough |= look.land
+    enough = np.where(rough, ramp(deficit, 2.5, 5.5), ramp(deficit, 0.6, 1.6))
+    return np.minimum(ramp(share, *_THIN_EMISSIVITY), enough)
 
 
 def opaque_37(look: Look) -> Field:
@@ -71,15 +72,16 @@ def opaque_37(look: Look) -> Field:
 
     By day it is left to land and snow, for the sea has the visible.
     """
-    excess = look.beyond(look.reflectance_37)
-    support = ramp(excess, 0.02, 0.05)
-    return np.where(look.lit, np.float32(0), support)
+    # Deserts reflect a tenth and more; nothing else that is clear more than a twentieth.
+    ground = np.clip(look.background.of(look.reflectance_37), -0.15, 0.05)
+    excess = look.reflectance_37 - np.nan_to_num(ground, nan=0.02)
+    return np.where(look.lit, np.float32(0), ramp(excess, 0.02, 0.05))
 
 
 def bright(look: Look) -> Field:
     """Brighter than clear pixels there by day, as much as a cloud of that depth."""
     thin = np.float32(_THIN_REFLECTANCE) / np.maximum(look.sun_cosine, np.float32(0.05))
-    beyond = {name: look.beyond(look.bands[name]) for name in ("S1", "S3", "S4", "S5", "S6") if name in look.bands}
+    beyond = look.brighter
     shortwave = np.minimum(beyond["S5"], beyond.get("S6", beyond["S5"]))
     visible = np.minimum(beyond["S1"], beyond["S3"])
     ground = {name: look.background.of(look.bands[name]) for name in ("S1", "S5")}
