@@ -8,6 +8,7 @@ differences of clear air, and by day dark at 1.375 um and no brighter than their
 *background* of a field is its mean over seeds near, and over farther ones where there are few.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
@@ -46,9 +47,16 @@ class Look:
         self.valid = valid_pixels(scene)
         self.regime = regime(scene)
         present = [name for name in bands_present(scene) if np.isfinite(scene[name].values).any()]
-        self.bands = {name: filled(scene[name].values) for name in present}
+        with ThreadPoolExecutor(2) as pool:
+            closed = pool.map(lambda name: filled(scene[name].values), present)
+            self.bands = dict(zip(present, closed, strict=True))
         self.night = self.regime == Regime.NIGHT
         self.day = self.regime == Regime.DAY
+
+    @property
+    def bands_used(self) -> tuple[str, ...]:
+        """The bands that say something, in the instrument's order."""
+        return tuple(self.bands)
 
     @cached_property
     def sun_cosine(self) -> Field:
@@ -112,6 +120,11 @@ class Look:
         if confidence is None or "land" not in flag_masks(confidence.attrs):
             return None
         return decode_flag(confidence, "land")[0]
+
+    @cached_property
+    def sunlit_37(self) -> BoolArray:
+        """Where at 3.7 um the sun sends more than the ground."""
+        return self.sun_cosine * np.float32(_SUN_S7) > _emission(self.bands["S8"])
 
     @cached_property
     def snow_index(self) -> Field:
@@ -206,7 +219,10 @@ class Look:
     @cached_property
     def brighter(self) -> dict[str, Field]:
         """How much brighter each reflective band is than clear pixels there."""
-        return {name: self.beyond(self.bands[name]) for name in _REFLECTIVE if name in self.bands}
+        names = [name for name in _REFLECTIVE if name in self.bands]
+        _ = self.background  # made once, not by each thread
+        with ThreadPoolExecutor(2) as pool:
+            return dict(zip(names, pool.map(lambda n: self.beyond(self.bands[n]), names), strict=True))
 
     def beyond(self, values: Field) -> Field:
         """How much a field differs from its clear background; 0 where that is not known."""

@@ -23,7 +23,8 @@ from slstr_cloudmask.scene import Regime
 # sun's cosine is .7, and goes with its inverse: .019 to .032, over the cosine.
 _THIN_REFLECTANCE = 0.028
 # Emissivity at 11 um of an optical depth of .3: .13 (10 um droplets) to .17 (ice) at nadir.
-_THIN_EMISSIVITY = (0.12, 0.28)
+_THIN_EMISSIVITY = (0.11, 0.28)
+_THIN_OVER_LAND = (0.2, 0.4)
 
 
 def vote(look: Look) -> Field:
@@ -57,14 +58,18 @@ def cold(look: Look) -> Field:
     thick parts are farther apart.
     """
     deficit = -look.anomaly_kelvin
-    high = ramp(deficit, 4.0, 9.0)
+    high = ramp(deficit, 3.0, 7.0)
     share = emissivity(look, 45) * (1 - high) + emissivity(look, 121) * high
-    # Land and ice differ by kelvins from place to place.
-    rough = look.ground_kelvin < FREEZING_KELVIN
-    if look.land is not None:
-        rough |= look.land
-    enough = np.where(rough, ramp(deficit, 2.5, 5.5), ramp(deficit, 0.6, 1.6))
-    return np.minimum(ramp(share, *_THIN_EMISSIVITY), enough)
+    # Ice differs by kelvins from floe to floe, and land more, from slope to slope.
+    least = np.where(look.ground_kelvin < FREEZING_KELVIN, np.float32(1.9), np.float32(0))
+    support = np.minimum(
+        ramp(share, _THIN_EMISSIVITY[0], _THIN_EMISSIVITY[1] - 0.04 * high),
+        ramp(deficit - least, 0.6, 1.6 + 1.0 * (least > 0)),
+    )
+    if look.land is None:
+        return support
+    over_land = np.minimum(ramp(share, *_THIN_OVER_LAND), ramp(deficit, 4.0, 9.0))
+    return np.where(look.land, over_land, support)
 
 
 def opaque_37(look: Look) -> Field:
@@ -75,7 +80,10 @@ def opaque_37(look: Look) -> Field:
     # Deserts reflect a tenth and more; nothing else that is clear more than a twentieth.
     ground = np.clip(look.background.of(look.reflectance_37), -0.15, 0.05)
     excess = look.reflectance_37 - np.nan_to_num(ground, nan=0.02)
-    return np.where(look.lit, np.float32(0), ramp(excess, 0.02, 0.05))
+    # In twilight the sun's slant makes thin cloud as bright as thick, as in `bright`.
+    slant = np.minimum(_THIN_REFLECTANCE / np.maximum(look.sun_cosine, np.float32(0.05)), 0.3)
+    thin = np.where(look.sunlit_37, slant, np.float32(0.035))
+    return np.where(look.lit, np.float32(0), _rise(excess, np.maximum(thin, np.float32(0.035))))
 
 
 def bright(look: Look) -> Field:
