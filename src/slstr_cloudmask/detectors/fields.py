@@ -1,0 +1,137 @@
+"""Fields around a pixel: gaps closed, means, unevenness, extremes, and what clear pixels have there.
+
+    close = filled(scene["S8"].values)
+    anomaly = close - Background(weight_of_clear).of(close)
+
+Arrays are float32 (rows, columns); windows are in pixels, 1 km each on the thermal grid.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from slstr_cloudmask.flags import BoolArray
+
+Field = npt.NDArray[np.float32]
+
+_BLOCK_PX = 5  # what changes slowly is worked out in blocks of this size
+# Reaches of the means that make a background, finest first; each takes from the next what it lacks.
+_REACHES_PX = (10.0, 30.0, 80.0, 250.0)
+# Share of clear pixels below which the next, wider mean has more to say than this one.
+_ENOUGH_CLEAR = 0.004
+
+
+def filled(values: npt.ArrayLike) -> Field:
+    """Close gaps with the last value in the row, and empty rows with the row before.
+
+    Where nothing at all is known every pixel stays NaN.
+    """
+    array = np.asarray(values, np.float32)
+    known = np.isfinite(array)
+    if known.all() or not known.any():
+        return array
+    rows = np.flatnonzero(known.any(axis=1))
+    closed = _carried(array, known)
+    before = np.searchsorted(rows, np.arange(len(array)), "right") - 1
+    return np.asarray(closed[rows[np.maximum(before, 0)]])
+
+
+def _carried(array: Field, known: BoolArray) -> Field:
+    """Carry each value of a row to the right, and the first of them to the left."""
+    columns = np.arange(array.shape[1])
+    source = np.maximum.accumulate(np.where(known, columns, -1), axis=1)
+    source = np.where(source < 0, known.argmax(axis=1)[:, np.newaxis], source)
+    return np.take_along_axis(array, source, axis=1)
+
+
+def mean(values: Field, size: int) -> Field:
+    """Mean in a square window."""
+    return np.asarray(ndimage.uniform_filter(values, size, mode="nearest"), np.float32)
+
+
+def unevenness(values: Field, size: int) -> Field:
+    """Standard deviation in a square window."""
+    # About a middle value, so that float32 keeps hundredths of a kelvin.
+    offset = values - np.float32(np.median(values[::8, ::8]))
+    variance = mean(offset * offset, size) - mean(offset, size) ** 2
+    return np.sqrt(np.maximum(variance, np.float32(0)))
+
+
+def highest(values: Field, size: int) -> Field:
+    """Largest value in a square window of ``size``, to within a block, for windows far larger."""
+    return _extreme(values, size, np.maximum.reduceat, ndimage.maximum_filter)
+
+
+def lowest(values: Field, size: int) -> Field:
+    """Smallest value in a square window, as `highest`."""
+    return _extreme(values, size, np.minimum.reduceat, ndimage.minimum_filter)
+
+
+def _extreme(
+    values: Field, size: int, reduce: Callable[..., Field], spread: Callable[..., Field]
+) -> Field:
+    blocks = _reduced(values, reduce)
+    wide = spread(blocks, max(1, round(size / _BLOCK_PX)), mode="nearest")
+    return _enlarged(wide, values.shape)
+
+
+def _reduced(values: Field, reduce: Callable[..., Field] = np.add.reduceat) -> Field:
+    """Reduce each block to one value; those at the end are smaller."""
+    for axis in (1, 0):
+        values = reduce(values, np.arange(0, values.shape[axis], _BLOCK_PX), axis=axis)
+    return values
+
+
+def _enlarged(blocks: Field, shape: tuple[int, ...]) -> Field:
+    """Interpolate linearly between the middles of the blocks."""
+    down, across = (_weights(count, size) for count, size in zip(blocks.shape, shape, strict=True))
+    return np.asarray(down @ blocks @ across.T, np.float32)
+
+
+def _weights(blocks: int, pixels: int) -> Field:
+    """Weight of each block at each pixel (pixels, blocks), summing to 1."""
+    place = np.clip((np.arange(pixels) + 0.5) / _BLOCK_PX - 0.5, 0, blocks - 1)
+    distance = np.abs(place[:, np.newaxis] - np.arange(blocks))
+    return np.maximum(1 - distance, 0).astype(np.float32)
+
+
+class Background:
+    """What is clear around each pixel: the mean of clear pixels near, of farther ones where few are.
+
+    Parameters
+    ----------
+    clear
+        How surely each pixel is clear, 0 to 1 (rows, columns).
+    """
+
+    def __init__(self, clear: Field) -> None:
+        self._clear = clear
+        size = _reduced(np.ones_like(clear))
+        weight = _reduced(clear)
+        self._size = size
+        self._shares = [(_smooth(weight, reach), _smooth(size, reach)) for reach in _REACHES_PX]
+        self._total = float(weight.sum())
+
+    def of(self, values: Field) -> Field:
+        """Return the background of a field without gaps; NaN where nothing is clear."""
+        if not self._total > 0:
+            return np.full(values.shape, np.nan, np.float32)
+        # About a middle value, so that sums keep hundredths of a kelvin.
+        middle = np.float32(np.median(values[::8, ::8]))
+        weighted = _reduced((values - middle) * self._clear)
+        result = np.full(weighted.shape, weighted.sum() / self._total, np.float32)
+        for reach, (share, size) in reversed(list(zip(_REACHES_PX, self._shares, strict=True))):
+            enough = np.float32(_ENOUGH_CLEAR) * size
+            result = (_smooth(weighted, reach) + enough * result) / (share + enough)
+        return _enlarged(result, values.shape) + middle
+
+
+def _smooth(blocks: Field, reach_px: float) -> Field:
+    """Mean under a tent of that standard deviation; nothing lies beyond the edges."""
+    # Two boxes of w have a variance of (w^2 - 1) / 6.
+    size = round(float(np.sqrt(6 * (reach_px / _BLOCK_PX) ** 2 + 1)))
+    for _ in range(2):
+        blocks = ndimage.uniform_filter(blocks, size, mode="constant")
+    return np.asarray(blocks, np.float32)
