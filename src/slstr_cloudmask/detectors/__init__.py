@@ -68,6 +68,7 @@ DETECTORS: dict[str, Entry] = {
         "bayesian",
         "Bayesian",
         {"balanced": 0.5, "sst": 0.1, "lst": 0.3},
+    ),
     "clusters": Entry(
         "clusters of the scene's own pixels, named by physics; needs no training and no label",
         "clusters",
