@@ -1,4 +1,4 @@
-"""The Bayesian detector: its parts against numbers worked out by hand, and what it does on scenes."""
+"""The Bayesian detector: its parts against numbers worked out by hand, and it on scenes."""
 
 from collections.abc import Mapping
 
@@ -167,9 +167,9 @@ def test_features_by_hand() -> None:
 
 
 def test_cells_and_places_by_hand() -> None:
-    # cooling: -4 K is the twelfth bin (-4.3 to -3.6); spread: .4 K the ninth (.3 to .5).
+    # cooling: -4 K is the twelfth bin (-4.3 to -3.6); spread: .4 K the eighth (.3 to .5).
     index = cell_index({"cooling": a(-4), "spread": a(0.4)}, ("cooling", "spread"))
-    assert index[0] == 11 * bins("spread") + 8
+    assert index[0] == 11 * bins("spread") + 7
     # The second sigma (.9 K), unknown ground, 280 K: the fourth of five backgrounds.
     assert place_index(a(280), a(1.0), np.array([2]))[0] == (1 * 3 + 2) * 5 + 3
     assert len(BACKGROUND_EDGES) == 6

@@ -49,7 +49,11 @@ def predict(
         typer.Option(help="A picture (.png) for one product, or a folder for pictures."),
     ] = None,
     detector: Annotated[
-        str, typer.Option(help="thresholds or network; by default network if a model is given.")
+        str,
+        typer.Option(
+            help="thresholds, thresholds-operational, scda, bayesian or network; by default "
+            "network if a model is given, else thresholds."
+        ),
     ] = "default",
     model: Annotated[Path | None, typer.Option(help="Folder of a trained model.")] = None,
     threshold: Annotated[

@@ -12,7 +12,7 @@ exact there; how far it may be wrong is put in here, as a blur of the anomaly.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 import numpy as np
@@ -122,7 +122,8 @@ def place_index(background_kelvin: Flat, sigma_kelvin: Flat, land: Index) -> Ind
     return index * (len(BACKGROUND_EDGES) - 1) + background_index(background_kelvin)
 
 
-@cache
+# Of a scene few combinations occur; the largest takes 22 MB.
+@lru_cache(maxsize=16)
 def evidence(light: str, names: tuple[str, ...]) -> tuple[Evidence, ...]:
     """Make what is to be looked up for a light with some features: the joint one, and chains.
 

@@ -19,7 +19,7 @@ from slstr_cloudmask.flags import BoolArray
 
 SMALL_BOX_PX, LARGE_BOX_PX = 32, 256
 _FEWEST = 0.05  # of a box's pixels, below which there is no histogram to speak of
-_PEAK_SHARE = 0.10  # of the histogram, that a clear peak holds within a bin of its middle
+_PEAK_SHARE = 0.10  # of the histogram, that a clear peak holds
 _VALLEY = 0.25  # of the peak, to which the histogram must fall
 
 
@@ -108,9 +108,9 @@ class _Boxes:
         inside = (place >= 0) & (place < bins.count)
         cell = box[counted][inside] * bins.count + place[inside].astype(np.intp)
         counts = np.bincount(cell, minlength=number * bins.count).reshape(number, bins.count)
-        # Three bins at a time, so that a peak between two is one.
+        # Smoothed by 1, 2, 1, so that a peak between two bins is one.
         padded = np.pad(counts.astype(np.float64), ((0, 0), (1, 1)))
-        smooth = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3
+        smooth = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
         pixels = np.bincount(box.ravel(), minlength=number)
         return cls(smooth, smooth.sum(axis=1) >= np.maximum(_FEWEST * pixels, 20), box)
 
@@ -131,7 +131,7 @@ class _Boxes:
         below = np.pad(counts, ((0, 0), (1, 0)))[:, :-1]
         above = np.pad(counts, ((0, 0), (0, 1)))[:, 1:]
         total = np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        tall = counts * 3 >= _PEAK_SHARE * total
+        tall = counts * 2 >= _PEAK_SHARE * total
         return np.asarray(tall & (counts >= below) & (counts > above) & self.enough[:, np.newaxis])
 
     def valley_above(self, peak: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], BoolArray]:

@@ -23,16 +23,17 @@ _GLOBAL_COVER = (0.72, 0.56, 0.68)
 _VEILED = np.float32(0.35)
 
 # Logarithm of the standard deviation of S8 in 3 x 3 pixels, K: mean and spread, over sea, land,
-# either; for each sky. Derived: noise is .015 K, eddies give .1 K within 3 km, fields and slopes
-# .4 K; cloud anything from none to several kelvins.
+# either; for each sky. Derived: noise is .013 K, and sea of .5 to 2 K in 100 km, with fronts of
+# .1 K in one, adds as much again; fields and slopes make .4 K; cloud anything from none to several
+# kelvins.
 _TEXTURE = {
-    "bare": ((-2.3, 0.6), (-0.9, 0.7), (-1.6, 0.9)),
-    "veil": ((-1.7, 0.9), (-0.8, 0.8), (-1.2, 1.0)),
+    "bare": ((-3.5, 0.7), (-0.9, 0.7), (-1.6, 0.9)),
+    "veil": ((-2.0, 1.0), (-0.8, 0.8), (-1.2, 1.0)),
     "cloud": ((-0.9, 1.1), (-0.5, 1.0), (-0.7, 1.1)),
 }
 # Texture is no second witness: what is cold beside warm is uneven too.
 TEXTURE_WEIGHT = np.float32(0.5)
-_LEAST_SPREAD_KELVIN = np.float32(0.06)  # the finest says no more than this of clear sea
+_LEAST_SPREAD_KELVIN = np.float32(0.015)
 
 
 def log_prior(ground: Ground) -> Flat:
