@@ -149,9 +149,8 @@ def mean_votes(points: Field, votes: Field) -> Field:
         Of each point.
     """
     with ThreadPoolExecutor(2) as pool:
-        return np.mean(
-            list(pool.map(lambda run: _one_run(points, votes, run), range(RUNS))), axis=0
-        )
+        runs = list(pool.map(lambda run: _one_run(points, votes, run), range(RUNS)))
+    return np.asarray(np.mean(runs, axis=0), np.float32)
 
 
 def _one_run(points: Field, votes: Field, run: int) -> Field:
