@@ -74,6 +74,11 @@ DETECTORS: dict[str, Entry] = {
         "clusters",
         "Clusters",
     ),
+    "kim2020": Entry(
+        "differentiable feature clustering of one scene, the literature's baseline; slow",
+        "kim2020",
+        "Kim2020",
+    ),
 }
 NETWORK = "network"
 DEFAULT = "thresholds"

@@ -1,4 +1,4 @@
-"""Fields around a pixel: gaps closed, means, unevenness, extremes, and what clear pixels have there.
+"""Fields around a pixel: gaps closed, means, unevenness, extremes, and what is clear there.
 
     close = filled(scene["S8"].values)
     anomaly = close - Background(weight_of_clear).of(close)
@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from slstr_cloudmask.detectors.cloud_tests import Array
 from slstr_cloudmask.flags import BoolArray
 
-Field = npt.NDArray[np.float32]
+Field = Array
 
 _BLOCK_PX = 5  # what changes slowly is worked out in blocks of this size
 # Reaches of the means that make a background, finest first; each takes from the next what it lacks.
@@ -52,11 +53,11 @@ def mean(values: Field, size: int) -> Field:
 
 
 def unevenness(values: Field, size: int) -> Field:
-    """Standard deviation in a square window."""
+    """Measure the standard deviation in a square window."""
     # About a middle value, so that float32 keeps hundredths of a kelvin.
     offset = values - np.float32(np.median(values[::8, ::8]))
     variance = mean(offset * offset, size) - mean(offset, size) ** 2
-    return np.sqrt(np.maximum(variance, np.float32(0)))
+    return np.asarray(np.sqrt(np.maximum(variance, 0)), np.float32)
 
 
 def highest(values: Field, size: int) -> Field:
@@ -94,11 +95,11 @@ def _weights(blocks: int, pixels: int) -> Field:
     """Weight of each block at each pixel (pixels, blocks), summing to 1."""
     place = np.clip((np.arange(pixels) + 0.5) / _BLOCK_PX - 0.5, 0, blocks - 1)
     distance = np.abs(place[:, np.newaxis] - np.arange(blocks))
-    return np.maximum(1 - distance, 0).astype(np.float32)
+    return np.asarray(np.maximum(1 - distance, 0), np.float32)
 
 
 class Background:
-    """What is clear around each pixel: the mean of clear pixels near, of farther ones where few are.
+    """What clear pixels have around each pixel: those near, and farther ones where few are.
 
     Parameters
     ----------
@@ -121,17 +122,16 @@ class Background:
         # About a middle value, so that sums keep hundredths of a kelvin.
         middle = np.float32(np.median(values[::8, ::8]))
         weighted = _reduced((values - middle) * self._clear)
-        result = np.full(weighted.shape, weighted.sum() / self._total, np.float32)
+        result = np.full_like(weighted, weighted.sum() / self._total)
         for reach, (share, size) in reversed(list(zip(_REACHES_PX, self._shares, strict=True))):
-            enough = np.float32(_ENOUGH_CLEAR) * size
+            enough = _ENOUGH_CLEAR * size
             result = (_smooth(weighted, reach) + enough * result) / (share + enough)
-        return _enlarged(result, values.shape) + middle
+        return np.asarray(_enlarged(result, values.shape) + middle, np.float32)
 
 
 def _smooth(blocks: Field, reach_px: float) -> Field:
     """Mean under a tent of that standard deviation; nothing lies beyond the edges."""
     # Two boxes of w have a variance of (w^2 - 1) / 6.
     size = round(float(np.sqrt(6 * (reach_px / _BLOCK_PX) ** 2 + 1)))
-    for _ in range(2):
-        blocks = ndimage.uniform_filter(blocks, size, mode="constant")
-    return np.asarray(blocks, np.float32)
+    once = ndimage.uniform_filter(blocks, size, mode="constant")
+    return np.asarray(ndimage.uniform_filter(once, size, mode="constant"), np.float32)

@@ -4,16 +4,16 @@
 
 The literature's baseline for `clusters`. Kim, Kanezaki and Tanaka (2020), "Unsupervised Learning of
 Image Segmentation Based on Differentiable Feature Clustering", IEEE Transactions on Image
-Processing 29, 8055. Three convolutions give each pixel a response in each of some channels; its
+Processing 29, 8055. A few convolutions give each pixel a response in each of some channels; its
 label is the channel with the largest. The network learns to be surer of its own labels (cross
 entropy) and to respond alike in neighbours (L1 norm of differences), so that labels merge. Each
 segment that is left is called cloud by the mean of the physics votes in it (`votes`).
 
-Of the paper's settings: 3 x 3 filters, three components, batch normalisation, gradient descent with
-rate 0.1 and momentum 0.9, and at least 3 labels. Its 100 channels are 32 here and its hundreds of
-iterations 40, for it works on small photographs; its weight of continuity, 5 for such, is 1: larger
-ones merge cloud with its surroundings. The network learns on the scene averaged to some 100,000
-pixels, and is then run on every pixel.
+Of the paper's settings: two components of 3 x 3 filters and one of 1 x 1, batch normalisation,
+gradient descent with rate 0.1 and momentum 0.9, and at least 3 labels. Its 100 channels are 32 here
+and its hundreds of iterations 40, to end in bearable time; its weight of continuity, 5 for
+photographs, is 1: larger ones merge cloud with its surroundings. The network learns on the scene
+averaged to some 100,000 pixels, and is then run on every pixel.
 
 Where it fails: segments are few and large, so thin edges and small cloud go with what is around;
 where votes fail, so does it. A segment has one probability.
@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from slstr_cloudmask.detectors.clusters import describe
@@ -41,8 +42,9 @@ CONTINUITY = 1.0
 FEWEST_LABELS = 3
 _RATE, _MOMENTUM = 0.1, 0.9
 _LEARN_PX = 100_000
-_STRIP_ROWS, _MARGIN_ROWS = 128, 3  # three 3 x 3 filters see three rows to either side
+_STRIP_ROWS, _MARGIN_ROWS = 128, 2  # two 3 x 3 filters see two rows to either side
 _SEED = 2020
+_FEWEST_PIXELS = 64  # where there are fewer, the votes stay as they are
 
 
 class Kim2020:
@@ -65,8 +67,9 @@ class Kim2020:
         votes = vote(look)
         known = np.isfinite(votes)
         probability = votes
-        if known.any():
-            labels = segment(np.stack(describe(look)))
+        features = describe(look)
+        if features and np.count_nonzero(known) >= _FEWEST_PIXELS:
+            labels = segment(np.stack(features))
             count = np.bincount(labels[known], minlength=CHANNELS)
             total = np.bincount(labels[known], votes[known], minlength=CHANNELS)
             named = (total / np.maximum(count, 1)).astype(np.float32)
@@ -80,7 +83,7 @@ class Kim2020:
         )
 
 
-def segment(fields: Field) -> np.ndarray:
+def segment(fields: Field) -> npt.NDArray[np.int64]:
     """Label each pixel of (fields, rows, columns) by its segment."""
     import torch
 
@@ -122,7 +125,7 @@ def _learn(network: "torch.nn.Sequential", image: "torch.Tensor") -> None:
         across = (response[..., 1:] - response[..., :-1]).abs().mean() if image.shape[3] > 1 else 0
         loss = torch.nn.functional.cross_entropy(response, labels) + CONTINUITY * (down + across)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
 

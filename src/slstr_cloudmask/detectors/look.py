@@ -14,7 +14,8 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
-from slstr_cloudmask.detectors.cloud_tests import ramp
+from slstr_cloudmask.detectors.background import gross_limit
+from slstr_cloudmask.detectors.cloud_tests import glint_like, gross_cloud, ramp, visible_bright
 from slstr_cloudmask.detectors.fields import (
     Background,
     Field,
@@ -24,7 +25,7 @@ from slstr_cloudmask.detectors.fields import (
     mean,
     unevenness,
 )
-from slstr_cloudmask.flags import BoolArray, decode_flag, flag_masks
+from slstr_cloudmask.flags import UNKNOWN, BoolArray, decode_flag, flag_masks
 from slstr_cloudmask.scene import Regime, bands_present, regime, valid_pixels
 
 # Planck's second constant over the wavelength: 14387.77 um K / 3.742 um, / 10.854 um.
@@ -39,8 +40,17 @@ _REFLECTIVE = ("S1", "S3", "S4", "S5", "S6")  # S2 is between S1 and S3
 _COSINE_UNKNOWN = 0.6  # of the sun by day, where angles are not known: 53 degrees
 
 
+# Clear air at night over sea: 3.7 minus 11 um by 11 minus 12 um. From the deficits of 1, 5, 20, 30
+# and 50 mm of vapour at nadir (simulation of the split window, McMillin 1975) and emissivities.
+_SPLIT_KELVIN = (0.0, 0.13, 0.47, 0.77, 1.55, 3.0)
+_SHORTWAVE_KELVIN = (-0.25, -0.2, 0.3, 0.8, 2.3, 4.5)
+# Reflectance at 3.7 um of clear ground at most: sea, snow and plants .015 to .035; soil and sand
+# .04 to .14 (1 - emissivity, e.g. ASTER's library, Baldridge et al. 2009).
+_BLACKEST_GROUND, _LAND_37 = 0.05, 0.15
+
+
 class Look:
-    """A scene as the votes want it: gaps closed, differences and what is derived, each made once."""
+    """A scene as the votes want it: gaps closed, and what is derived, each made once."""
 
     def __init__(self, scene: xr.Dataset) -> None:
         self._scene = scene
@@ -64,7 +74,7 @@ class Look:
         if "solar_zenith_angle" not in self._scene.coords:
             return np.where(self.day, np.float32(_COSINE_UNKNOWN), np.float32(0))
         zenith_deg = filled(self._scene["solar_zenith_angle"].values)
-        return np.maximum(np.cos(np.radians(zenith_deg)), np.float32(0))
+        return np.asarray(np.maximum(np.nan_to_num(np.cos(np.radians(zenith_deg))), 0), np.float32)
 
     @cached_property
     def kelvin(self) -> Field | None:
@@ -110,16 +120,58 @@ class Look:
         emitted = _emission(self.bands["S8"])
         contrast = self.sun_cosine * np.float32(_SUN_S7) - emitted
         excess = mean(_emission(self.bands["S7"]) - emitted, 3)
-        told = np.abs(contrast) > np.float32(0.5) * emitted
+        told = (np.abs(contrast) > np.float32(0.5) * emitted) & (self.regime != UNKNOWN)
         return np.where(told, excess / np.where(told, contrast, 1), np.float32(0))
 
     @cached_property
     def land(self) -> BoolArray | None:
         """Where the surface is known to be dry land; None where the scene does not say."""
+        return self._surface("land")
+
+    def _surface(self, meaning: str) -> BoolArray | None:
         confidence = self._scene.get("confidence")
-        if confidence is None or "land" not in flag_masks(confidence.attrs):
+        if confidence is None or "flag_meanings" not in confidence.attrs:
             return None
-        return decode_flag(confidence, "land")[0]
+        known = meaning in flag_masks(confidence.attrs)
+        return decode_flag(confidence, meaning)[0] if known else None
+
+    @cached_property
+    def latitude_deg(self) -> Field | None:
+        """Latitude, absolute; None where the scene has none."""
+        if "latitude" not in self._scene.coords:
+            return None
+        return np.abs(np.asarray(self._scene["latitude"].values, np.float32))
+
+    @cached_property
+    def certain(self) -> Field:
+        """Cloud by absolute limits, whatever is around: colder than any ground there, or white."""
+        support = np.zeros(self.valid.shape, np.float32)
+        if self.kelvin is None:
+            return support
+        # Without a warm background the limit is that of open sea by latitude, and 233 K elsewhere.
+        nothing = np.zeros(self.valid.shape, np.float32)
+        limit = gross_limit(nothing, self.latitude_deg, self._surface("ocean"))
+        support = gross_cloud(self.kelvin, limit)
+        if self.lit.any():
+            s1, s3, s5 = (self.bands[name] for name in ("S1", "S3", "S5"))
+            glint = glint_like(s3, s5, self.kelvin, self.far_warmth) & (
+                self.kelvin > FREEZING_KELVIN
+            )
+            white = visible_bright(s1, s5, self.bands.get("S9", self.kelvin), glint)
+            support = np.where(self.lit, np.maximum(support, white), support)
+        return support
+
+    @cached_property
+    def far_warmth(self) -> Field:
+        """Warmest within 75 km, K."""
+        return highest(self.calm_kelvin, 151)
+
+    @cached_property
+    def most_reflected_37(self) -> Field | np.float32:
+        """Reflectance at 3.7 um that clear ground has at most."""
+        if self.land is None:
+            return np.float32(_BLACKEST_GROUND)
+        return np.where(self.land, np.float32(_LAND_37), np.float32(_BLACKEST_GROUND))
 
     @cached_property
     def sunlit_37(self) -> BoolArray:
@@ -146,8 +198,8 @@ class Look:
         """How far clear ground much colder than the warmest around is believed, 0 to 1."""
         assert self.kelvin is not None
         belief = np.zeros(self.valid.shape, np.float32)
-        if "latitude" in self._scene.coords:
-            polar = np.abs(self._scene["latitude"].values) >= _ICE_LATITUDE_DEG
+        if self.latitude_deg is not None:
+            polar = self.latitude_deg >= _ICE_LATITUDE_DEG
             belief[polar & (self.kelvin < FREEZING_KELVIN)] = 0.005
         if self.land is not None:
             belief[self.land] = 0.02
@@ -160,10 +212,11 @@ class Look:
         """How surely each pixel is clear, 0 to 1: the seeds of the background."""
         seeds = np.where(self.valid, np.float32(1), np.float32(0))
         if self.kelvin is not None:
-            seeds *= self._warm_and_smooth()
+            seeds *= self._warm_and_smooth() * (1 - self.certain)
         if self.reflectance_37 is not None:
-            # Snow, ice, sea and plants reflect .015 to .035, thick ice cloud .05, droplets more.
-            black = ramp(self.reflectance_37, 0.06, 0.035)
+            # Thick ice cloud reflects .05, droplets more.
+            most = self.most_reflected_37
+            black = ramp(self.reflectance_37, most + np.float32(0.01), most - np.float32(0.015))
             seeds *= np.where(self.lit & (self.snow_index < 0.5), np.float32(1), black)
         if self.night.any() and self.shortwave_kelvin is not None:
             moist = 0.0 if self.split_kelvin is None else clear_shortwave(self.split_kelvin)
@@ -176,11 +229,13 @@ class Look:
     def _warm_and_smooth(self) -> Field:
         calm = self.calm_kelvin
         # Fronts of the sea are 1 K per 15 km and weaker; over 150 km it varies by some kelvin.
-        below, far = highest(calm, 31) - calm, highest(calm, 151) - calm
+        below, far = highest(calm, 31) - calm, self.far_warmth - calm
         sea = ramp(below, 2.5, 1.0) * ramp(self.unevenness_kelvin, 0.5, 0.25)
         sea *= ramp(far, 9.0, 5.0) * np.exp(np.clip((1.5 - far) / 2, -4.0, 0.0))
         # Slopes and fields differ by kelvins within a few km.
-        return np.maximum(sea, self.cold_ground * ramp(self.unevenness_kelvin, 1.0, 0.5))
+        return np.asarray(
+            np.maximum(sea, self.cold_ground * ramp(self.unevenness_kelvin, 1.0, 0.5))
+        )
 
     def _dark(self) -> Field:
         s1, s3, s5 = (self.bands[name] for name in ("S1", "S3", "S5"))
@@ -191,8 +246,10 @@ class Look:
         # White in the visible and the near infrared, and not as snow: cloud, or glint.
         red = self.bands.get("S2", s1)
         white = (np.abs(s3 - red) < 0.2 * red) & (s3 > 0.12) & (self.snow_index < 0.45)
-        glint = (np.abs(s5 - s3) < 0.35 * s3) & (s3 < 0.35) & (self.unevenness_kelvin < 0.15)
-        return np.where(white & ~glint, np.float32(0.02), np.float32(1)) * seeds
+        glint = (np.abs(s5 - s3) < 0.35 * s3) & (s3 < 0.35)
+        if self.kelvin is not None:
+            glint &= self.unevenness_kelvin < 0.15
+        return np.asarray(np.where(white & ~glint, np.float32(0.02), np.float32(1)) * seeds)
 
     @cached_property
     def background(self) -> Background:
@@ -203,13 +260,13 @@ class Look:
     def anomaly_kelvin(self) -> Field:
         """How much warmer it is than clear pixels there; 0 where that is not known."""
         assert self.kelvin is not None
-        return np.nan_to_num(self.kelvin - self.ground_kelvin)
+        return np.asarray(np.nan_to_num(self.kelvin - self.ground_kelvin))
 
     @cached_property
     def radiance(self) -> Field:
         """Black-body radiance at 11 um, relative."""
         assert self.kelvin is not None
-        return np.exp(np.float32(-_PLANCK_S8_KELVIN) / self.kelvin)
+        return np.asarray(np.exp(-_PLANCK_S8_KELVIN / self.kelvin), np.float32)
 
     @cached_property
     def ground_radiance(self) -> Field:
@@ -228,7 +285,7 @@ class Look:
 
     def beyond(self, values: Field) -> Field:
         """How much a field differs from its clear background; 0 where that is not known."""
-        return np.nan_to_num(values - self.background.of(values))
+        return np.asarray(np.nan_to_num(values - self.background.of(values)))
 
     @cached_property
     def ground_kelvin(self) -> Field:
@@ -239,15 +296,9 @@ class Look:
 
 def _emission(kelvin: Field) -> Field:
     """Black-body radiance at 3.742 um over 2 h c^2 / lambda^5."""
-    return np.exp(-_PLANCK_S7_KELVIN / kelvin)
-
-
-# Clear air at night over sea: 3.7 minus 11 um by 11 minus 12 um. From the deficits of 1, 5, 20, 30
-# and 50 mm of vapour at nadir (simulation of the split window, McMillin 1975) and emissivities.
-_SPLIT_KELVIN = (0.0, 0.13, 0.47, 0.77, 1.55, 3.0)
-_SHORTWAVE_KELVIN = (-0.25, -0.2, 0.3, 0.8, 2.3, 4.5)
+    return np.asarray(np.exp(-_PLANCK_S7_KELVIN / kelvin), np.float32)
 
 
 def clear_shortwave(split_kelvin: Field) -> Field:
     """3.7 minus 11 um of clear air at night, K, by its 11 minus 12 um."""
-    return np.interp(split_kelvin, _SPLIT_KELVIN, _SHORTWAVE_KELVIN).astype(np.float32)
+    return np.asarray(np.interp(split_kelvin, _SPLIT_KELVIN, _SHORTWAVE_KELVIN), np.float32)

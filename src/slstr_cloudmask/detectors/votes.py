@@ -1,4 +1,4 @@
-"""How much physics speaks for cloud at each pixel, with no label: the optical depth that it implies.
+"""How much physics speaks for cloud at each pixel, without labels, by the depth that it implies.
 
     support = vote(Look(scene))  # 0 to 1; 0.5 where a cloud's optical depth is about 0.3
 
@@ -13,11 +13,9 @@ clouds as warm as snow and ice in the dark; leads and coasts, whose warmth or br
 
 import numpy as np
 
-from slstr_cloudmask.detectors.background import COLDEST_SURFACE_KELVIN
 from slstr_cloudmask.detectors.cloud_tests import ramp
 from slstr_cloudmask.detectors.fields import Field, lowest
 from slstr_cloudmask.detectors.look import FREEZING_KELVIN, Look
-from slstr_cloudmask.scene import Regime
 
 # Two-stream reflectance of an optical depth of .3 is .027 (10 um droplets) to .045 (ice) where the
 # sun's cosine is .7, and goes with its inverse: .019 to .032, over the cosine.
@@ -29,18 +27,18 @@ _THIN_OVER_LAND = (0.2, 0.4)
 
 def vote(look: Look) -> Field:
     """Return the largest vote at each pixel, 0 to 1; NaN where nothing can be said."""
-    support = np.full(look.valid.shape, np.nan, np.float32)
+    votes = [np.full(look.valid.shape, np.nan, np.float32)]
     if look.kelvin is not None:
-        np.fmax(
-            support,
-            ramp(look.kelvin, COLDEST_SURFACE_KELVIN + 3, COLDEST_SURFACE_KELVIN - 3),
-            out=support,
-        )
-        np.fmax(support, np.where(look.lit, np.float32(np.nan), cold(look)), out=support)
+        votes.append(look.certain)
+        votes.append(np.where(look.lit, np.float32(np.nan), cold(look)))
     if look.reflectance_37 is not None:
-        np.fmax(support, opaque_37(look), out=support)
+        votes.append(opaque_37(look))
     if look.lit.any():
-        np.fmax(support, np.where(look.lit, bright(look), np.float32(np.nan)), out=support)
+        votes.append(np.where(look.lit, bright(look), np.float32(np.nan)))
+    # fmax leaves NaN aside where the other is a number.
+    support = votes[0]
+    for other in votes[1:]:
+        support = np.fmax(support, other)
     return np.where(look.valid, support, np.float32(np.nan))
 
 
@@ -52,7 +50,7 @@ def emissivity(look: Look, reach_px: int) -> Field:
     ground = look.ground_radiance
     # Not less than some 1.5 K below the ground, so that noise is no cloud.
     top = np.minimum(lowest(look.radiance, reach_px), np.float32(0.97) * ground)
-    return (ground - look.radiance) / (ground - top)
+    return np.asarray((ground - look.radiance) / (ground - top))
 
 
 def cold(look: Look) -> Field:
@@ -81,8 +79,9 @@ def opaque_37(look: Look) -> Field:
 
     By day it is left to land and snow, for the sea has the visible.
     """
-    # Deserts reflect a tenth and more; nothing else that is clear more than a twentieth.
-    ground = np.clip(look.background.of(look.reflectance_37), -0.15, 0.05)
+    assert look.reflectance_37 is not None
+    # Moist air makes it negative: 3.7 um is then warmer than 11 um, by up to 2 K.
+    ground = np.clip(look.background.of(look.reflectance_37), -0.15, look.most_reflected_37)
     excess = look.reflectance_37 - np.nan_to_num(ground, nan=0.02)
     # In twilight the sun's slant makes thin cloud as bright as thick, as in `bright`.
     slant = np.minimum(_THIN_REFLECTANCE / np.maximum(look.sun_cosine, np.float32(0.05)), 0.3)
