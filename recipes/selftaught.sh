@@ -11,7 +11,7 @@ scenes=$1 out=${2:-build/selftaught} seed=${3:-1}
 
 learn() { # MASKS RUN
   cloudmask pack "$scenes" -o "$2-store" --label masks masks="$1" reads=full
-  cloudmask train "$2-store" -o "$2" --label masks reads=full --seed "$seed" \
+  cloudmask train "$2-store" -o "$2" --label masks masks="$1" reads=full --seed "$seed" \
     --epochs 1 --batch-size 8 --optimiser muon --learning-rate 3e-3 --schedule one_cycle \
     --augment d4 --train-split 0.95 --patience 0 --compile yes \
     keep=last widths=[8,16,32,64,64] epoch_patches=1000 band_dropout=0.3

@@ -276,8 +276,8 @@ def test_the_network_detector(tmp_path: Path) -> None:
         strict.predict(scene.drop_vars("S9"))
     with pytest.raises(InputError, match=r"Threshold 1\.5 is no probability"):
         get_detector(threshold=1.5)
-    with pytest.raises(InputError, match="needs a model"):
-        get_detector("network")
+    with pytest.raises(InputError, match="takes no model"):
+        get_detector("thresholds", model=tmp_path / "model")
     with pytest.raises(InputError, match="Unknown detector 'magic'"):
         get_detector("magic")
 

@@ -48,9 +48,11 @@ def compare(
         Path | None, typer.Option("--output", "-o", help="Draw it to this picture (.png).")
     ] = None,
     detector: Annotated[
-        str, typer.Option(help="What ours is made by: default, thresholds, network.")
+        str, typer.Option(help="What ours is made by: network, clusters, ... as of predict.")
     ] = "default",
-    model: Annotated[Path | None, typer.Option(help="Folder of a trained model.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of a trained model, or name of a shipped one.")
+    ] = None,
     threshold: Annotated[
         str, typer.Option(help="Cloud from this probability: a number, or a name.")
     ] = "balanced",

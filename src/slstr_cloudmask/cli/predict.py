@@ -50,12 +50,11 @@ def predict(
     ] = None,
     detector: Annotated[
         str,
-        typer.Option(
-            help="thresholds, thresholds-operational, scda, bayesian or network; by default "
-            "network if a model is given, else thresholds."
-        ),
+        typer.Option(help="network, selftaught, clusters, bayesian, thresholds, scda or kim2020."),
     ] = "default",
-    model: Annotated[Path | None, typer.Option(help="Folder of a trained model.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of a trained model, or name of a shipped one.")
+    ] = None,
     threshold: Annotated[
         str, typer.Option(help="Cloud from this probability: a number, or a name.")
     ] = "balanced",

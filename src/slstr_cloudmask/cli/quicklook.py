@@ -37,10 +37,14 @@ def quicklook(
         Path | None, typer.Option(help="A mask file of the one input, drawn beside it.")
     ] = None,
     detector: Annotated[
-        str | None, typer.Option(help="Make a mask and draw it: default, thresholds, network.")
+        str | None,
+        typer.Option(help="Make a mask and draw it: network, clusters, ... as of predict."),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="Folder of a trained model; makes a mask and draws it.")
+        Path | None,
+        typer.Option(
+            help="Folder of a trained model, or name of a shipped one; makes a mask and draws it."
+        ),
     ] = None,
     threshold: Annotated[
         str, typer.Option(help="Cloud from this probability: a number, or a name.")

@@ -49,7 +49,7 @@ class Entry:
 
 DETECTORS: dict[str, Entry] = {
     "thresholds": Entry(
-        "the classical tests on each pixel; needs no training (the default)",
+        "the classical tests on each pixel; needs no training",
         "thresholds",
         "Thresholds",
     ),
@@ -80,20 +80,23 @@ DETECTORS: dict[str, Entry] = {
         "Kim2020",
     ),
 }
-NETWORK = "network"
-DEFAULT = "thresholds"
+# Detectors that run a network: what each is. Without a model they run the shipped one of that name.
+NETWORKS = {
+    "network": "a U-Net trained on simulated truth, or on whatever --model was (the default)",
+    "selftaught": "a U-Net that learnt from `clusters` and itself, without any label",
+}
+DEFAULT, DEFAULT_MODEL = "network", "default"
 
 
 def list_detectors() -> dict[str, str]:
     """Return what each detector is, by name."""
-    network = {NETWORK: "a trained U-Net; needs a model file"}
-    return {name: entry.description for name, entry in DETECTORS.items()} | network
+    return NETWORKS | {name: entry.description for name, entry in DETECTORS.items()}
 
 
 def get_detector(
     name: str = "default",
     *,
-    model: Path | None = None,
+    model: str | Path | None = None,
     threshold: str | float = "balanced",
     device: str = "auto",
     precision: str = "auto",
@@ -105,10 +108,9 @@ def get_detector(
     Parameters
     ----------
     name
-        One of `list_detectors`, or ``default``: ``network`` where a model is given, else
-        ``thresholds``.
+        One of `list_detectors`, or ``default``: ``network``.
     model
-        Folder of a model file; for ``network``.
+        For a network: folder of a model file, or name of a shipped one; by default the shipped one.
     threshold
         Cloud where the probability is at least this: a number, or the name of a preset.
     device, precision
@@ -119,31 +121,33 @@ def get_detector(
     Raises
     ------
     InputError
-        An unknown name or preset, a threshold outside 0 to 1, or no model for ``network``.
+        An unknown name or preset, a threshold outside 0 to 1, or a model for what takes none.
+    MissingFileError
+        There is no such model.
     """
-    if name == "default":
-        name = NETWORK if model is not None else DEFAULT
+    name = DEFAULT if name == "default" else name
     threshold = _check_threshold(threshold)
-    if name == NETWORK:
-        if model is None:
-            raise InputError("The detector 'network' needs a model: pass --model FOLDER.")
-        from slstr_cloudmask.detectors.network import Network
-
-        return Network(
-            model,
-            threshold=threshold,
-            device=device,
-            precision=precision,
-            engine=engine,
-            scenes=scenes,
-        )
-    if name not in DETECTORS:
+    if name in DETECTORS:
+        if model is not None:
+            raise InputError(f"The detector {name!r} takes no model: leave --model out.")
+        return DETECTORS[name].make(threshold)
+    if name not in NETWORKS:
         raise InputError(
             f"Unknown detector {name!r}: expected one of {', '.join(list_detectors())}."
         )
-    if model is not None:
-        raise InputError(f"The detector {name!r} takes no model: leave --model out.")
-    return DETECTORS[name].make(threshold)
+    from slstr_cloudmask.detectors.network import Network
+    from slstr_cloudmask.network.shipped import find_model
+
+    network = Network(
+        find_model(model or (DEFAULT_MODEL if name == DEFAULT else name)),
+        threshold=threshold,
+        device=device,
+        precision=precision,
+        engine=engine,
+        scenes=scenes,
+    )
+    network.name = name
+    return network
 
 
 def _check_threshold(threshold: str | float) -> str | float:
