@@ -11,7 +11,9 @@ from slstr_cloudmask.detectors.scda import BANDS, Scda, scda_cloud
 from slstr_cloudmask.scene import build_scene
 
 
-def pixel(s1: float, s5: float, s7: float, s8: float, s9: float) -> dict[str, npt.NDArray]:
+def pixel(
+    s1: float, s5: float, s7: float, s8: float, s9: float
+) -> dict[str, npt.NDArray[np.float32]]:
     values = dict(zip(BANDS, (s1, s5, s7, s8, s9), strict=True))
     return {name: np.array([value], np.float32) for name, value in values.items()}
 
@@ -46,7 +48,7 @@ def scene(shape: tuple[int, int] = (3, 3), sun_deg: float = 50.0) -> xr.Dataset:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_rules_by_hand(what: str, bands: dict[str, npt.NDArray], cloud: bool) -> None:
+def test_rules_by_hand(what: str, bands: dict[str, npt.NDArray[np.float32]], cloud: bool) -> None:
     assert bool(scda_cloud(bands)[0]) is cloud, what
 
 

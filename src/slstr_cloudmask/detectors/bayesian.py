@@ -191,11 +191,13 @@ def _second_look(
     s8 = view["S8"]
     split, difference = first.split, first.difference
     if "S9" in scene:
-        split = refined(s8 - view["S9"], clear, split, ground, _DIFFERENCE_ROUGH_KELVIN)
+        split = refined(
+            np.asarray(s8 - view["S9"], np.float32), clear, split, ground, _DIFFERENCE_ROUGH_KELVIN
+        )
     dark = view.regime == Regime.NIGHT
     if "S7" in scene and dark.any():
         clear_by_night = np.where(dark, clear, np.float32(0))
-        seen = view["S7"] - s8
+        seen = np.asarray(view["S7"] - s8, np.float32)
         difference = refined(seen, clear_by_night, difference, ground, _DIFFERENCE_ROUGH_KELVIN)
     return _Behind(refined(s8, clear, first.s8, ground, ROUGH_KELVIN), split, difference)
 
@@ -219,7 +221,7 @@ def _spectral(scene: xr.Dataset, view: View, ground: Ground, behind: _Behind) ->
             clear.kelvin, behind.s8.sigma_kelvin.ravel()[where], ground.land.ravel()[where]
         )
         found[where] = sum(_log_ratio(table, features, place) for table in tables) / len(tables)
-    return found.reshape(*view.regime.shape, 2)
+    return np.reshape(found, (*view.regime.shape, 2))
 
 
 def _light(scene: xr.Dataset, view: View) -> npt.NDArray[np.uint8]:

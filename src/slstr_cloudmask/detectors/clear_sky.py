@@ -127,7 +127,7 @@ def _averaged(
     values = np.where(weight > 0, values, np.float32(0))
     sums = [_block_sum(v) for v in (weight, weight * values, weight * values * values)]
     count = np.maximum(_block_sum(here.astype(np.float32)), 1)
-    error = _block_sum(np.where(here, sigma, np.float32(0))) / count
+    error = np.asarray(_block_sum(np.where(here, sigma, np.float32(0))) / count, np.float32)
     mean = np.zeros_like(error)
     for scale_km in reversed(_SCALES_KM):
         blur = scale_km / ground.pixel_km / _BLOCK_PX
@@ -136,17 +136,18 @@ def _averaged(
         safe = np.maximum(share, 1e-6)
         here_mean = first / safe
         variance = np.maximum(second / safe - here_mean * here_mean, 0)
-        mean = mean + trust * (here_mean - mean)
-        error = np.sqrt(trust * variance + (1 - trust) * error**2)
+        mean = np.asarray(mean + trust * (here_mean - mean), np.float32)
+        error = np.asarray(np.sqrt(trust * variance + (1 - trust) * error**2), np.float32)
     return _to_pixels(mean, values.shape), _to_pixels(error, values.shape)
 
 
 def _to_pixels(blocks: Flat, shape: tuple[int, ...]) -> Flat:
     """Interpolate between blocks' middles."""
-    position = [
-        np.clip((np.arange(n, dtype=np.float32) + 0.5) / _BLOCK_PX - 0.5, 0, None) for n in shape
-    ]
-    return _interpolated(_interpolated(blocks, position[0]).T, position[1]).T
+    rows, columns = (
+        np.maximum((np.arange(n, dtype=np.float32) + 0.5) / _BLOCK_PX - 0.5, np.float32(0))
+        for n in shape
+    )
+    return _interpolated(_interpolated(blocks, rows).T, columns).T
 
 
 def _block_sum(values: Flat) -> Flat:

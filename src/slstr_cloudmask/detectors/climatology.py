@@ -46,22 +46,23 @@ def usual_kelvin(latitude_deg: Flat, day: int | None) -> Usual:
     table = _table()
 
     def at(name: str) -> Flat:
-        return np.interp(latitude_deg, table["latitude"], table[name]).astype(np.float32)
+        values = np.interp(latitude_deg, table["latitude"], table[name])
+        return np.asarray(values, np.float32)
 
-    found = []
+    found: list[Flat] = []
     for surface, warmest in (("sea", _SEA_WARMEST_DAY), ("land", _LAND_WARMEST_DAY)):
-        mean, amplitude, spread = (
-            at(f"{surface}_{name}") for name in ("mean", "amplitude", "spread")
-        )
+        mean = np.asarray(at(f"{surface}_mean") + np.float32(ZERO_CELSIUS), np.float32)
+        amplitude = at(f"{surface}_amplitude")
+        spread = at(f"{surface}_spread")
         if day is None:
             # A cosine's standard deviation.
-            spread = np.hypot(spread, amplitude / np.float32(math.sqrt(2)))
+            spread = np.asarray(np.hypot(spread, amplitude / math.sqrt(2)), np.float32)
         else:
             phase = math.cos(2 * math.pi * (day - warmest) / 365.25)
             # The seasons turn over at the equator.
             season = np.clip(latitude_deg / 10, -1, 1) * np.float32(phase)
-            mean = mean + amplitude * season
-        found += [(mean + np.float32(ZERO_CELSIUS)).astype(np.float32), spread]
+            mean = np.asarray(mean + amplitude * season, np.float32)
+        found += [mean, spread]
     return Usual(*found)
 
 

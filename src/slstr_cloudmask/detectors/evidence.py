@@ -111,7 +111,7 @@ class Evidence:
         """Look pixels up, (pixels, 2); ``place`` is `place_index` of theirs."""
         cells = int(np.prod([bins(name) for name in self.names]))
         found = self.ratio[place * cells + cell_index(features, self.names)]
-        return found.astype(np.float32)
+        return np.asarray(found, np.float32)
 
 
 def place_index(background_kelvin: Flat, sigma_kelvin: Flat, land: Index) -> Index:

@@ -117,13 +117,13 @@ class _Boxes:
     def first_peak(self) -> tuple[npt.NDArray[np.intp], BoolArray]:
         """Lowest bin that is a peak, and whether there is one."""
         is_peak = self._peaks()
-        return np.argmax(is_peak, axis=1), is_peak.any(axis=1)
+        return np.argmax(is_peak, axis=1), np.asarray(is_peak.any(axis=1))
 
     def last_peak(self) -> tuple[npt.NDArray[np.intp], BoolArray]:
         """Highest bin that is a peak, and whether there is one."""
         is_peak = self._peaks()
         last = is_peak.shape[1] - 1 - np.argmax(is_peak[:, ::-1], axis=1)
-        return last, is_peak.any(axis=1)
+        return last, np.asarray(is_peak.any(axis=1))
 
     def _peaks(self) -> BoolArray:
         """No lower than their neighbours, and with enough of all pixels."""
@@ -139,7 +139,7 @@ class _Boxes:
         number = np.arange(self.counts.shape[1])
         height = np.take_along_axis(self.counts, peak[:, np.newaxis], axis=1)
         low = (number > peak[:, np.newaxis]) & (self.counts <= _VALLEY * height)
-        return np.argmax(low, axis=1), low.any(axis=1)
+        return np.argmax(low, axis=1), np.asarray(low.any(axis=1))
 
     def mean_of(self, values: Array, counted: BoolArray) -> Array:
         """Mean of some pixels of each box; NaN where there is none."""

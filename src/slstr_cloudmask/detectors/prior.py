@@ -60,4 +60,5 @@ def log_texture(s8: Flat, ground: Ground) -> Flat:
         distance = np.minimum(np.abs(texture - mean) / spread, np.float32(4))
         logs.append(np.float32(-0.5) * distance * distance - np.log(spread))
     bare, veil, cloud = logs
-    return np.nan_to_num(np.stack([veil - bare, cloud - bare], axis=-1), nan=0.0)
+    ratios = np.stack([veil - bare, cloud - bare], axis=-1)
+    return np.asarray(np.nan_to_num(ratios, nan=0.0), np.float32)

@@ -84,7 +84,6 @@ class Sample:
 
     bands: Bands
     clear: Bands
-    secant: Field
     sky: npt.NDArray[np.uint8]
 
 
@@ -117,7 +116,6 @@ def draw_sample(rng: np.random.Generator, light: str, surface: str, size: int) -
     return Sample(
         {name: values.ravel() for name, values in bands.items()},
         {name: values.ravel() for name, values in clear.items()},
-        (1 / geometry.mu_view).ravel(),
         np.digitize(depth, (TRACE_DEPTH, CLOUD_OPTICAL_DEPTH)).astype(np.uint8).ravel(),
     )
 
@@ -235,8 +233,10 @@ def _layers(rng: np.random.Generator, surface: Surface) -> list[CloudLayer]:
         depth = family.depth * np.exp(_normal(rng, 0, family.log_sigma, shape))
         layers += _split(rng, surface, family, np.where(where, depth, 0), lapse, inversion)
     high = _FAMILIES[-1]
-    second = (cloudy & (families < 3) & (rng.random(shape) < 0.25)) * np.exp(
-        _normal(rng, 0, high.log_sigma, shape)
+    second = np.where(
+        cloudy & (families < 3) & (rng.random(shape) < 0.25),
+        np.exp(_normal(rng, 0, high.log_sigma, shape)),
+        np.float32(0),
     )
     layers += _split(rng, surface, high, second, lapse, inversion)
     # What counts as clear is not empty: veils, and the thin edges of clouds.
