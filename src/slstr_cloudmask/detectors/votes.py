@@ -27,18 +27,20 @@ _THIN_OVER_LAND = (0.2, 0.4)
 
 def vote(look: Look) -> Field:
     """Return the largest vote at each pixel, 0 to 1; NaN where nothing can be said."""
-    votes = [np.full(look.valid.shape, np.nan, np.float32)]
+    votes = []
+    dark = ~look.lit & look.valid
     if look.kelvin is not None:
         votes.append(look.certain)
-        votes.append(np.where(look.lit, np.float32(np.nan), cold(look)))
-    if look.reflectance_37 is not None:
-        votes.append(opaque_37(look))
+        if dark.any():
+            votes.append(np.where(dark, cold(look), np.float32(np.nan)))
+    if look.reflectance_37 is not None and dark.any():
+        votes.append(np.where(dark, opaque_37(look), np.float32(np.nan)))
     if look.lit.any():
         votes.append(np.where(look.lit, bright(look), np.float32(np.nan)))
-    # fmax leaves NaN aside where the other is a number.
-    support = votes[0]
-    for other in votes[1:]:
-        support = np.fmax(support, other)
+    support = np.full(look.valid.shape, np.nan, np.float32)
+    for other in votes:
+        # fmax leaves NaN aside where the other is a number.
+        np.fmax(support, other, out=support)
     return np.where(look.valid, support, np.float32(np.nan))
 
 
@@ -75,10 +77,7 @@ def cold(look: Look) -> Field:
 
 
 def opaque_37(look: Look) -> Field:
-    """Reflects at 3.7 um more than clear pixels there: droplets, by day and by night.
-
-    By day it is left to land and snow, for the sea has the visible.
-    """
+    """Reflects at 3.7 um more than clear pixels there: droplets, in twilight and by night."""
     assert look.reflectance_37 is not None
     # Moist air makes it negative: 3.7 um is then warmer than 11 um, by up to 2 K.
     ground = np.clip(look.background.of(look.reflectance_37), -0.15, look.most_reflected_37)
@@ -86,7 +85,7 @@ def opaque_37(look: Look) -> Field:
     # In twilight the sun's slant makes thin cloud as bright as thick, as in `bright`.
     slant = np.minimum(_THIN_REFLECTANCE / np.maximum(look.sun_cosine, np.float32(0.05)), 0.3)
     thin = np.where(look.sunlit_37, slant, np.float32(0.035))
-    return np.where(look.lit, np.float32(0), _rise(excess, np.maximum(thin, np.float32(0.035))))
+    return _rise(excess, np.maximum(thin, np.float32(0.035)))
 
 
 def bright(look: Look) -> Field:
