@@ -10,7 +10,7 @@ from scipy import special
 
 from slstr_cloudmask.detectors.network import Network
 from slstr_cloudmask.errors import InputError, ModelError
-from slstr_cloudmask.network.certainty import calibrated, outside_ranges
+from slstr_cloudmask.network.certainty import calibrated, companion_logits, outside_ranges, weighed
 from slstr_cloudmask.network.model_file import (
     Model,
     ModelConfig,
@@ -20,7 +20,7 @@ from slstr_cloudmask.network.model_file import (
 )
 from slstr_cloudmask.network.normaliser import Normaliser
 from slstr_cloudmask.scene import build_scene
-from slstr_cloudmask.training.calibration import calibrate, fit_logits, fit_thresholds
+from slstr_cloudmask.training.calibration import calibrate, fit_thresholds, fit_weights
 from tests.scenes import make_scene, read_made_scene, touch_scenes
 
 
@@ -38,6 +38,26 @@ def test_logits_are_stretched_by_light() -> None:
     assert logits.tolist() == [[1.0, 1.0, 1.0]]
 
 
+def test_a_companion_is_weighed_where_it_answers() -> None:
+    own = np.array([[1.0, 1.0, 1.0]], np.float32)
+    other = companion_logits(np.array([[0.5, np.nan, 1.0]]))
+    assert other[0, 0] == 0
+    assert other[0, 2] == pytest.approx(7.0, abs=1e-4)  # it may not be surer
+    weights = {"day": (2.0, 3.0, 0.5), "twilight": (1.0, 1.0, 1.0), "night": (1.0, 0.5, 0.0)}
+    found = weighed(own, other, three_lights(), weights, {"twilight": (4.0, 0.0)})
+    # 2 + 3 * 0 + .5; no answer by twilight: 4; 1 + .5 * 7.
+    assert found[0].tolist() == pytest.approx([2.5, 4.0, 4.5], abs=1e-4)
+
+
+def test_two_kinds_of_evidence_are_weighed_as_they_deserve() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random(100_000) < 0.5
+    # Two independent normal measurements about +-1: their log odds are 2 x / sigma^2 each.
+    good, poor = (np.where(truth, 1, -1) + rng.normal(0, s, truth.size) for s in (1.0, 2.0))
+    found = fit_weights(np.stack([good, poor, np.ones_like(good)], 1), truth)
+    assert found == pytest.approx((2.0, 0.5, 0.0), abs=0.06)
+
+
 def test_what_is_unlike_training_is_told() -> None:
     x_HWC = np.array([[[0.0, 5.0], [0.0, 0.0], [2.0, 0.0]]], np.float32)
     ranges = {"day": {"S1": (-1.0, 1.0), "S8": (-1.0, 1.0)}, "night": {"S8": (-1.0, 1.0)}}
@@ -50,7 +70,7 @@ def test_the_fit_finds_what_made_the_labels() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 3, 200_000).astype(np.float32)
     cloud = rng.random(logits.size) < special.expit(0.4 * logits + 1.0)
-    scale, offset = fit_logits(logits, cloud)
+    scale, offset = fit_weights(np.stack([logits, np.ones_like(logits)], 1), cloud)
     assert scale == pytest.approx(0.4, abs=0.02)
     assert offset == pytest.approx(1.0, abs=0.02)
 
@@ -120,6 +140,24 @@ def test_a_scene_unlike_training_is_said_to_be(
     assert (network.predict(hot)["outside_training"].values[:, 3:] == 1).mean() > 0.9
     night = hot.assign_coords(solar_zenith_angle=hot["solar_zenith_angle"] + 90)
     assert (network.predict(night)["outside_training"].values[:, 3:] == 1).all()
+
+
+def test_a_companion_is_fitted_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slstr_cloudmask.training.calibration.FEWEST", 100)
+    paths, made = touch_scenes(tmp_path / "in", 4), model()
+    network = Network(made, device="cpu")
+    fitted = calibrate(network, paths, read=read_by_day, companion="thresholds")
+    own, other, _ = fitted.config.companion_weights["day"]
+    assert other > own > 0  # the classical tests see this scene's cloud, the network knows nothing
+    both = Network(Model(made.network, fitted.config, "0"), device="cpu")
+    scene = read_by_day(paths[0])
+    mask = both.predict(scene)
+    truth, said = scene["truth"].values, mask["cloud_probability"].values
+    assert said[truth == 1].mean() > said[truth == 0].mean() + 0.1
+    assert mask.attrs["companion"] == "thresholds"
+    unknown = fitted.config.model_copy(update={"companion": "oracle"})
+    with pytest.raises(ModelError, match="does not have"):
+        Network(Model(made.network, unknown, "0"), device="cpu").predict(scene)
 
 
 def test_scenes_without_both_kinds_cannot_calibrate(tmp_path: Path) -> None:

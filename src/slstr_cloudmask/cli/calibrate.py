@@ -16,6 +16,10 @@ def calibrate(
     label: Annotated[
         str, typer.Option(help="truth of simulated scenes, or bayes, the provider's.")
     ] = "truth",
+    companion: Annotated[
+        str | None,
+        typer.Option(help="A detector without a model to weigh with the network: clusters, say."),
+    ] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
 ) -> None:
@@ -23,7 +27,8 @@ def calibrate(
 
     By day, twilight and night apart. Thresholds: **balanced**, where skill is greatest; **sst** and
     **lst**, where at most 2 and 5 percent of what is called clear is cloud. The weights stay as
-    they are. Masks then also say which pixels are unlike what the model was trained on.
+    they are. With **--companion** a detector that knows the whole scene is asked too, and both are
+    weighed. Masks then also say which pixels are unlike what the model was trained on.
     """
     from slstr_cloudmask.detectors.network import Network
     from slstr_cloudmask.io import open_scene
@@ -32,10 +37,14 @@ def calibrate(
     from slstr_cloudmask.training.calibration import calibrate as fit
 
     network = Network(model, device=device, precision=precision)
-    fitted = fit(network, find_scenes(scenes), read=open_scene, label_name=label)
+    fitted = fit(
+        network, find_scenes(scenes), read=open_scene, label_name=label, companion=companion
+    )
     save_config(fitted.config, model)
     for name, (scale, offset) in fitted.config.calibration.items():
         typer.echo(f"{name:9} logit x {scale:.3f} {offset:+.3f}")
+    for name, (own, other, offset) in fitted.config.companion_weights.items():
+        typer.echo(f"{name:9} logit x {own:.3f}, {companion}'s x {other:.3f} {offset:+.3f}")
     for name, threshold in fitted.config.thresholds.items():
         typer.echo(f"{name:9} cloud from a probability of {threshold:.3f}")
     if fitted.failed:

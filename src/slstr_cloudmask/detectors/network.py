@@ -16,7 +16,7 @@ from slstr_cloudmask import channels
 from slstr_cloudmask.errors import InputError, ModelError
 from slstr_cloudmask.flags import UNKNOWN, value_flag_variable
 from slstr_cloudmask.mask import build_mask
-from slstr_cloudmask.network.certainty import calibrated, outside_ranges
+from slstr_cloudmask.network.certainty import calibrated, companion_logits, outside_ranges, weighed
 from slstr_cloudmask.network.device import resolve_device, resolve_precision
 from slstr_cloudmask.network.engine import make_engine
 from slstr_cloudmask.network.inference import InferenceMode, predict_logits
@@ -131,8 +131,31 @@ class Network:
     def _probability(
         self, x_HWC: npt.NDArray[np.float32], scene: xr.Dataset
     ) -> npt.NDArray[np.float32]:
-        logits = calibrated(self._logits(x_HWC), scene, self.model.config.calibration)
+        config, own = self.model.config, self._logits(x_HWC)
+        if config.companion is None:
+            logits = calibrated(own, scene, config.calibration)
+        else:
+            other = self.companion_logits(scene, config.companion)
+            logits = weighed(own, other, scene, config.companion_weights, config.calibration)
         return torch.sigmoid(torch.from_numpy(logits)).numpy()
+
+    def companion_logits(self, scene: xr.Dataset, name: str) -> npt.NDArray[np.float32]:
+        """Return the logits of a detector without a model (rows, columns), NaN where it has none.
+
+        Raises
+        ------
+        ModelError
+            There is no such detector.
+        """
+        from slstr_cloudmask.detectors import DETECTORS
+
+        if name not in DETECTORS:
+            raise ModelError(
+                f"The model is weighed with the detector {name!r}, which this version does not "
+                f"have: expected one of {', '.join(DETECTORS)}."
+            )
+        mask = DETECTORS[name].make("balanced").predict(scene)
+        return companion_logits(mask["cloud_probability"].values)
 
     def predict(self, scene: xr.Dataset) -> xr.Dataset:
         """Return the Mask of a Scene; pixels that were not seen are unknown.
@@ -172,6 +195,7 @@ class Network:
                 "bands_missing": " ".join(n for n in config.normaliser.channels if n not in scene),
                 "precision": self.precision,
                 "engine": self.engine.name,
+                **({} if config.companion is None else {"companion": config.companion}),
                 "inference_mode": self.mode,
             },
         )

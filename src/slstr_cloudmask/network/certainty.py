@@ -10,15 +10,20 @@ Shape legend: H rows, W columns, C inputs.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from scipy import special
 
 from slstr_cloudmask.flags import UNKNOWN, BoolArray
 from slstr_cloudmask.scene import Regime, regime
 
 Pair = tuple[float, float]
+Weights = tuple[float, float, float]
+
+SUREST = 7.0  # logit of a companion that says 0 or 1, which no evidence of one scene allows
 
 
 def regime_places(scene: xr.Dataset) -> dict[str, BoolArray]:
@@ -41,6 +46,34 @@ def calibrated(
     for name, where in regime_places(scene).items():
         scale, offset = map(np.float32, calibration.get(name, (1.0, 0.0)))
         result[where] = logits_HW[where] * scale + offset
+    return result
+
+
+def companion_logits(probability: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
+    """Return a companion's logits, none surer than ``SUREST``; NaN where it has no answer."""
+    odds = np.clip(probability, special.expit(-SUREST), special.expit(SUREST))
+    return np.asarray(special.logit(odds), np.float32)
+
+
+def weighed(
+    logits_HW: npt.NDArray[np.float32],
+    companion_HW: npt.NDArray[np.float32],
+    scene: xr.Dataset,
+    weights: Mapping[str, Weights],
+    calibration: Mapping[str, Pair],
+) -> npt.NDArray[np.float32]:
+    """Return logits that weigh a network's with a companion's, by regime.
+
+    Where the companion has no answer, or the regime no weights, they are `calibrated` alone.
+    """
+    result = calibrated(logits_HW, scene, calibration).copy()
+    answered = np.isfinite(companion_HW)
+    for name, where in regime_places(scene).items():
+        if name not in weights:
+            continue
+        own, other, offset = map(np.float32, weights[name])
+        here = where & answered
+        result[here] = logits_HW[here] * own + companion_HW[here] * other + offset
     return result
 
 

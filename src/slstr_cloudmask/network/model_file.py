@@ -54,6 +54,13 @@ class ModelConfig(BaseModel):
     calibration
         By regime (``day``, ``twilight``, ``night``): the logit times the first number plus the
         second is that of a probability that means what it says. Without, logits are as they are.
+    companion
+        A detector without a model whose answer is weighed with the network's: it knows the whole
+        scene, of which the network sees a part at a time.
+    companion_weights
+        By regime: what the network's logit and the companion's are multiplied with, and what is
+        added, for a probability that means what it says. Where the companion has no answer,
+        ``calibration`` holds.
     ranges
         By regime and input: least and greatest value that the model was trained on, normalised.
     training
@@ -75,6 +82,10 @@ class ModelConfig(BaseModel):
         default_factory=lambda: {"balanced": 0.5}
     )
     calibration: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(default_factory=dict)
+    companion: str | None = None
+    companion_weights: dict[str, tuple[FiniteFloat, FiniteFloat, FiniteFloat]] = Field(
+        default_factory=dict
+    )
     ranges: dict[str, dict[str, tuple[FiniteFloat, FiniteFloat]]] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
     version: str = __version__

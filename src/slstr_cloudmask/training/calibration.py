@@ -17,7 +17,7 @@ Beside them the range of every input in each light is kept, so that what is unli
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,15 @@ Values = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Sample:
-    """Pixels of a regime: logits, labels (True where cloud) and inputs (pixels, inputs)."""
+    """Pixels of a regime: logits, labels (True where cloud) and inputs (pixels, inputs).
+
+    ``companion`` are the logits of a second detector, NaN where it has none.
+    """
 
     logits: Values
     cloud: npt.NDArray[np.bool_]
     inputs: Values
+    companion: Values
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ def calibrate(
     *,
     read: Callable[[Path], xr.Dataset],
     label_name: str = "truth",
+    companion: str | None = None,
 ) -> Calibrated:
     """Fit calibration, thresholds and ranges of a network.
 
@@ -82,6 +87,8 @@ def calibrate(
         Reads one.
     label_name
         ``truth``, or ``bayes`` for a probability that the provider would call a pixel cloud.
+    companion
+        A detector without a model to weigh with the network.
 
     Raises
     ------
@@ -92,7 +99,7 @@ def calibrate(
     failed: dict[Path, str] = {}
     for path in track(paths, "calibrating", len(paths)):
         try:
-            sampled = _sampled(network, read(path), label_name)
+            sampled = _sampled(network, read(path), label_name, companion)
         except CloudMaskError as error:
             logger.warning("Left out %s: %s", path.name, error)
             failed[path] = str(error)
@@ -106,15 +113,18 @@ def calibrate(
             f"Nothing to calibrate on: by day, twilight and night fewer than {FEWEST} sampled "
             f"pixels are labelled cloud and clear by {label_name!r} in {len(paths)} scenes."
         )
-    fits = {name: fit_logits(sample.logits, sample.cloud) for name, sample in usable.items()}
+    fits = {name: _fitted(sample) for name, sample in usable.items()}
+    alone = {name: _alone(sample) for name, sample in usable.items()}
     probability = np.concatenate(
-        [special.expit(s.logits * fits[n][0] + fits[n][1]) for n, s in usable.items()]
+        [special.expit(_evidence(s) @ np.array(fits[name])) for name, s in usable.items()]
     )
     cloud = np.concatenate([sample.cloud for sample in usable.values()])
     config = network.model.config
     names = config.normaliser.inputs
     changes: dict[str, Any] = {
-        "calibration": fits,
+        "calibration": alone,
+        "companion": companion,
+        "companion_weights": {} if companion is None else fits,
         "thresholds": fit_thresholds(probability, cloud),
         "ranges": {name: _ranges(sample.inputs, names) for name, sample in samples.items()},
         "training": {
@@ -126,24 +136,33 @@ def calibrate(
     return Calibrated(fitted, len(paths) - len(failed), failed)
 
 
-def fit_logits(logits: Values, cloud: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Return scale and offset of logits by which their probabilities fit the labels best.
+def fit_weights(
+    evidence: npt.NDArray[np.float64], cloud: npt.NDArray[np.bool_]
+) -> tuple[float, ...]:
+    """Return the weights of evidence for cloud by which probabilities fit the labels best.
 
-    The maximum of the likelihood (Platt 1999); the scale stays positive, so that no pixel changes
-    its place among others.
+    The maximum of the likelihood (Platt 1999). Every weight but the last, that of what is always 1,
+    stays positive: no detector counts against itself.
+
+    Parameters
+    ----------
+    evidence
+        (pixels, kinds): logits, and 1.
+    cloud
+        (pixels,)
     """
-    values, target = logits.astype(np.float64), cloud.astype(np.float64)
+    target = cloud.astype(np.float64)
 
-    def cost(parameters: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        stretched = values * parameters[0] + parameters[1]
-        loss = np.logaddexp(0.0, stretched) - target * stretched
-        wrong = special.expit(stretched) - target
-        return float(loss.mean()), np.array([(wrong * values).mean(), wrong.mean()])
+    def cost(weights: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        logits = evidence @ weights
+        loss = np.logaddexp(0.0, logits) - target * logits
+        return float(loss.mean()), evidence.T @ (special.expit(logits) - target) / len(target)
 
-    found = optimize.minimize(
-        cost, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(1e-3, 1e3), (-50, 50)]
-    )
-    return float(found.x[0]), float(found.x[1])
+    kinds = evidence.shape[1]
+    bounds = [(1e-3, 1e3)] * (kinds - 1) + [(-50, 50)]
+    start = np.array([1.0 / max(1, kinds - 1)] * (kinds - 1) + [0.0])
+    found = optimize.minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    return tuple(map(float, found.x))
 
 
 def fit_thresholds(probability: Values, cloud: npt.NDArray[np.bool_]) -> dict[str, float]:
@@ -163,14 +182,36 @@ def fit_thresholds(probability: Values, cloud: npt.NDArray[np.bool_]) -> dict[st
     return thresholds
 
 
-def _sampled(network: Network, scene: xr.Dataset, label_name: str) -> dict[str, Sample]:
+def _alone(sample: Sample) -> tuple[float, ...]:
+    """Fit the network's own logits."""
+    return fit_weights(_evidence(replace(sample, companion=sample.logits * np.nan)), sample.cloud)
+
+
+def _fitted(sample: Sample) -> tuple[float, ...]:
+    """Fit all that there is."""
+    return fit_weights(_evidence(sample), sample.cloud)
+
+
+def _evidence(sample: Sample) -> npt.NDArray[np.float64]:
+    """Return the logits that there are, and 1 (pixels, kinds)."""
+    kinds = [sample.logits, sample.companion, np.ones_like(sample.logits)]
+    known = np.nan_to_num(np.array(kinds, np.float64), nan=0.0)
+    return known.T if np.isfinite(sample.companion).any() else known[[0, 2]].T
+
+
+def _sampled(
+    network: Network, scene: xr.Dataset, label_name: str, companion: str | None
+) -> dict[str, Sample]:
     cloud, known = label(scene, label_name)
+    other = np.full(known.shape, np.nan, np.float32)
+    if companion is not None:
+        other = network.companion_logits(scene, companion)
     x_HWC = network.inputs(scene)
     logits = network.logits(scene)
     grid = np.zeros(known.shape, bool)
     grid[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE] = True
     return {
-        name: Sample(logits[chosen], cloud[chosen], x_HWC[chosen])
+        name: Sample(logits[chosen], cloud[chosen], x_HWC[chosen], other[chosen])
         for name, where in regime_places(scene).items()
         if (chosen := grid & known & where).any()
     }
@@ -181,6 +222,7 @@ def _joined(samples: Sequence[Sample]) -> Sample:
         np.concatenate([s.logits for s in samples]),
         np.concatenate([s.cloud for s in samples]),
         np.concatenate([s.inputs for s in samples]),
+        np.concatenate([s.companion for s in samples]),
     )
 
 
