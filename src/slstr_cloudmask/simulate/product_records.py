@@ -29,7 +29,7 @@ from slstr_cloudmask.simulate.product_image import (
 )
 from slstr_cloudmask.simulate.radiation import THERMAL_WAVELENGTH_UM, planck_radiance
 from slstr_cloudmask.simulate.scene import Views
-from slstr_cloudmask.simulate.sun import seconds_since_2000
+from slstr_cloudmask.sun import seconds_since_2000
 from slstr_cloudmask.simulate.worlds import find_world
 
 # Of the two black bodies: a product of August 2021.
