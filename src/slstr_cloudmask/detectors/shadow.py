@@ -33,14 +33,20 @@ KELVIN_PER_KM = 6.5
 # A cloud lies above the ground even if it is as warm; above the tropopause it does not go on
 # cooling, and no cloud reaches much farther.
 LOWEST_KM, HIGHEST_KM = 0.5, 15.0
-# Ground that lets S8 through its cloud makes the cloud seem lower than it is, by this much at most
-# of what is looked for; a cloud has a body below its top too.
-HEIGHT_FACTORS = np.arange(0.8, 1.8, 0.1)
-# Ground counts as shaded below this share of what is around it, and must be bright enough to be
-# judged: open water reflects .03 and less at 0.87 um.
-DARK_SHARE = 0.8
+# Shadows are looked for from a little below the top that is found, since a cloud has a body, to
+# well above it: inversions, thin tops and cold snow make a cloud seem lower than it is, by a
+# kilometre or two.
+LOWEST_SHARE, HIGHEST_SHARE, DOUBT_KM = 0.8, 1.2, 1.5
+HEIGHTS = 9  # that are tried between
+# Ground counts as shaded below this share of what is around it. Of .75, .8, .85 and .9 it tells
+# shadows best on simulated land without more of what it finds being wrong than right by far; so
+# does the narrower square, of 21 and 41 pixels, since land differs from place to place.
+DARK_SHARE = 0.85
+# Ground must be bright enough to be judged: open water reflects .03 and less at 0.87 um.
 BRIGHT_GROUND = 0.08
-AROUND_PX = 41  # width of what is around a pixel; in clear ground, well above a shadow's width
+NEAR_PX = 21
+# Clear ground near a cloud says how warm the ground under it is.
+AROUND_PX = 41
 _STEP_PX = 8  # positions this far to either side give the directions of rows and columns
 
 
@@ -75,7 +81,7 @@ def cloud_shadow(scene: xr.Dataset, cloud: npt.NDArray[np.uint8]) -> npt.NDArray
     clear = (cloud == 0) & day & np.isfinite(s3)
     reached = shaded_places(cloud == 1, top_km(s8, cloud), throw)
     ground = clear & ~reached & ~_water(scene)
-    around = mean_around(s3, ground, AROUND_PX)
+    around = mean_around(s3, ground, NEAR_PX)
     codes = np.where(clear, np.uint8(0), np.uint8(UNKNOWN))
     codes[clear & reached] = UNKNOWN
     judged = clear & reached & (around >= BRIGHT_GROUND) & ~_water(scene)
@@ -124,9 +130,11 @@ def shaded_places(cloud: BoolArray, top_km: FloatArray, throw: Throw) -> BoolArr
     reached = np.zeros(cloud.shape, bool)
     row, column = np.nonzero(cloud & np.isfinite(throw.down) & np.isfinite(top_km))
     down, right, height = throw.down[row, column], throw.right[row, column], top_km[row, column]
-    for factor in HEIGHT_FACTORS:
-        to_row = np.rint(row + factor * height * down).astype(np.int32)
-        to_column = np.rint(column + factor * height * right).astype(np.int32)
+    lowest, highest = LOWEST_SHARE * height, HIGHEST_SHARE * height + DOUBT_KM
+    for part in np.linspace(0, 1, HEIGHTS):
+        tried = lowest + part * (highest - lowest)
+        to_row = np.rint(row + tried * down).astype(np.int32)
+        to_column = np.rint(column + tried * right).astype(np.int32)
         inside = (to_row >= 0) & (to_row < cloud.shape[0])
         inside &= (to_column >= 0) & (to_column < cloud.shape[1])
         reached[to_row[inside], to_column[inside]] = True
