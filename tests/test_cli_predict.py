@@ -84,6 +84,21 @@ def test_one_product_to_a_file_and_a_picture(tmp_path: Path, asked: dict[str, An
     }
 
 
+def test_extended_classes_are_written_when_asked_for(tmp_path: Path) -> None:
+    product = write_product(tmp_path, bands=THERMAL)
+
+    words = ("--classes", "extended", "-o", "mask.nc", "--quicklook", "mask.png")
+    result = run("predict", product, *words)
+
+    assert result.exit_code == 0, result.output
+    codes = read_mask("mask.nc")["cloud_mask_extended"].values
+    # All cloud is said with .9 where .5 is cloud: sure, and contaminated only at its edge.
+    assert int(np.isin(codes, (1, 2)).sum()) == 59
+    assert Path("mask.png").exists()
+    with pytest.raises(InputError, match="'snow': expected binary or extended"):
+        raise run("predict", product, "--classes", "snow").exception
+
+
 @pytest.mark.parametrize("suffix", [".nc", ".zarr", ".tif"])
 def test_the_ending_chooses_the_format(tmp_path: Path, suffix: str) -> None:
     if suffix != ".nc":

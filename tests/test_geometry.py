@@ -37,7 +37,7 @@ from slstr_cloudmask.simulate.orbit import (
     surface_radius_km,
     vertical,
 )
-from slstr_cloudmask.simulate.sun import seconds_since_2000, solar_angles
+from slstr_cloudmask.sun import seconds_since_2000, solar_angles
 
 DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 REAL = next(iter(sorted(DATA.glob("S3A_SL_1_RBT____20210827*.SEN3"))), None)

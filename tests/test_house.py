@@ -26,6 +26,7 @@ ORDER = [
     "events",
     "validation",
     "flags",
+    "sun",
     "scene",
     "mask",
     "operational",

@@ -89,6 +89,7 @@ def scene() -> xr.Dataset:
         coast_distance=number(GRID * 5.7, "km"),
         dust_optical_depth=number(GRID / 11),
         smoke_optical_depth=number(GRID / 13),
+        cloud_shadow=number(GRID / 17),
         cloud_probability_provider=number(GRID / 11),
     )
 

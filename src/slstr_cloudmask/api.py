@@ -5,6 +5,7 @@ from pathlib import Path
 import xarray as xr
 
 from slstr_cloudmask.detectors import get_detector
+from slstr_cloudmask.detectors.extended import check_classes, with_classes
 from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.operational import carry
 from slstr_cloudmask.scene import check_scene
@@ -19,6 +20,7 @@ def predict(
     device: str = "auto",
     precision: str = "auto",
     engine: str = "auto",
+    classes: str = "binary",
 ) -> xr.Dataset:
     """Mask a scene.
 
@@ -38,18 +40,23 @@ def predict(
         Where and how a network runs.
     engine
         What runs it: auto, eager, compiled, onnx or openvino.
+    classes
+        ``binary``, cloud or clear; or ``extended``, with snow and ice, contaminated pixels and
+        cloud shadow, as `slstr_cloudmask.detectors.extended`.
 
     Returns
     -------
     xarray.Dataset
         ``cloud_probability``, ``cloud_mask`` (0 clear, 1 cloud, 255 unknown), ``regime``, and the
-        product's own masks by name with their ``agreement``, as `slstr_cloudmask.operational`.
+        product's own masks by name with their ``agreement``, as `slstr_cloudmask.operational`;
+        with extended classes ``cloud_mask_extended`` and, where it can be known, ``cloud_shadow``.
 
     Raises
     ------
     CloudMaskError
         The product cannot be read, or does not fit the detector.
     """
+    check_classes(classes)
     scene = check_scene(scene) if isinstance(scene, xr.Dataset) else open_scene(scene)
     chosen = get_detector(
         detector,
@@ -59,4 +66,4 @@ def predict(
         precision=precision,
         engine=engine,
     )
-    return carry(chosen.predict(scene), scene)
+    return carry(with_classes(chosen.predict(scene), scene, classes), scene)

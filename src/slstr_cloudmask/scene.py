@@ -12,7 +12,8 @@
 - strata of simulated scenes, by which masks are judged apart: ``optical_depth`` of the column of
   cloud, ``dust_optical_depth`` and ``smoke_optical_depth`` (0.55 um), ``glint_reflectance`` (sun
   glint at 0.87 um, unit 1), ``coast_distance`` (km), ``cloud_probability_provider`` (unit 1),
-  float32, NaN = unknown; and ``cloud_kind`` and ``surface_kind``, uint8 with CF ``flag_values`` and
+  ``cloud_shadow`` (share of the sunlight that clouds keep from the ground), float32,
+  NaN = unknown; and ``cloud_kind`` and ``surface_kind``, uint8 with CF ``flag_values`` and
   ``flag_meanings``;
 - attributes: ``platform``, ``start_time``, ``view``, ``grid``, ``baseline``, ``radiometry``,
   ``source``; ``illumination``, ``night`` where a scene without solar zenith angles and without
@@ -54,6 +55,7 @@ STRATUM_NAMES = (
     "dust_optical_depth",
     "smoke_optical_depth",
     "cloud_probability_provider",
+    "cloud_shadow",
 )
 
 PIXEL_KM = {"1km": 1.0, "500m": 0.5}  # by the attribute ``grid``

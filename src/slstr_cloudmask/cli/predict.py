@@ -58,6 +58,13 @@ def predict(
     threshold: Annotated[
         str, typer.Option(help="Cloud from this probability: a number, or a name.")
     ] = "balanced",
+    classes: Annotated[
+        str,
+        typer.Option(
+            help="binary: cloud or clear; extended: also snow and ice, contaminated pixels, and "
+            "cloud shadow."
+        ),
+    ] = "binary",
     view: Annotated[
         str, typer.Option(help="nadir, oblique, or both, each with a mask of its own.")
     ] = "nadir",
@@ -85,6 +92,8 @@ def predict(
 
     **cloudmask predict PRODUCT.SEN3 -o mask.nc --quicklook mask.png**
 
+    **cloudmask predict PRODUCT.SEN3 --classes extended -o mask.nc**
+
     **cloudmask predict PRODUCT.SEN3 --view both --format tif --stac -o masks/**
 
     Prints one line for each product. A product that fails is one line on stderr, and the others
@@ -109,7 +118,7 @@ def predict(
         engine=engine,
         scenes=len(paths),
     )
-    writing = Writing(mask_format, map_grid, stac, overwrite)
+    writing = Writing(mask_format, map_grid, stac, overwrite, classes)
     reading = Reading(view, grid, regrid, radiometry, verify)
     jobs = plan_jobs(paths, output, quicklook, made.name, reading, writing)
     outcome: Outcome[Input, str] = Outcome()

@@ -95,13 +95,17 @@ class Job:
 
     def write(self, masked: Masked) -> str:
         """Write what was asked for, and say what was found in one line."""
+        from slstr_cloudmask.detectors.extended import with_classes
         from slstr_cloudmask.evaluation.views import compare_views
         from slstr_cloudmask.io.product_name import product_folder_name
         from slstr_cloudmask.operational import carry
         from slstr_cloudmask.scene import bands_missing
 
         scenes = masked.scenes
-        masks = {view: carry(mask, scenes[view]) for view, mask in masked.masks.items()}
+        masks = {
+            view: carry(with_classes(mask, scenes[view], self.writing.classes), scenes[view])
+            for view, mask in masked.masks.items()
+        }
         shares = ", ".join(_cloud(mask, view, len(masks)) for view, mask in masks.items())
         missing = " ".join(bands_missing(next(iter(scenes.values())))) or "none"
         words = [shares, f"bands missing: {missing}"]
@@ -151,9 +155,10 @@ class Job:
         options: dict[str, Any] = {"map_grid": writing.map_grid, "stac": writing.stac}
         written = write_mask_output(mask, place.mask, overwrite=writing.overwrite, **options)
         if place.picture is not None:
-            from slstr_cloudmask.report.quicklook import draw_quicklook
+            from slstr_cloudmask.report.quicklook import FOUR, FOUR_EXTENDED, draw_quicklook
 
-            draw_quicklook(scene, mask, place.picture, overwrite=writing.overwrite)
+            panels = FOUR_EXTENDED if writing.classes == "extended" else FOUR
+            draw_quicklook(scene, mask, place.picture, overwrite=writing.overwrite, panels=panels)
             written.append(place.picture)
         return written
 

@@ -48,12 +48,13 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """How masks are written: format in a folder, map of a GeoTIFF, item beside it."""
+    """How masks are written: format in a folder, map of a GeoTIFF, item beside it, classes."""
 
     format: str | None = None
     map_grid: str = "auto"
     stac: bool = False
     overwrite: bool = False
+    classes: str = "binary"
 
     def suffixes(self) -> tuple[str, ...]:
         """List the endings that a mask may have.
@@ -61,8 +62,9 @@ class Writing:
         Raises
         ------
         InputError
-            The format or the map is not known.
+            The format, the map or the classes are not known.
         """
+        from slstr_cloudmask.detectors.extended import check_classes
         from slstr_cloudmask.io.map_grid import GRID_NAMES
         from slstr_cloudmask.io.mask_output import FORMATS
 
@@ -70,4 +72,5 @@ class Writing:
             raise InputError(f"Unknown format {self.format!r}: expected {either(FORMATS)}.")
         if self.map_grid not in GRID_NAMES:
             raise InputError(f"Unknown map grid {self.map_grid!r}: expected {either(GRID_NAMES)}.")
+        check_classes(self.classes)
         return (f".{self.format}",) if self.format else MASK_SUFFIXES

@@ -67,8 +67,8 @@ def quicklook(
     """Draw scenes and masks: colours, temperature, what each mask says, where two differ.
 
     Without a mask the scene and its operational mask are drawn, and no detector is run. Panels:
-    scene, natural, false-colour, thermal, difference-3.7 (also night-fog), mask, probability,
-    regime, operational, disagreement, views, and any operational mask by its name.
+    scene, natural, false-colour, thermal, difference-3.7 (also night-fog), mask, extended,
+    probability, regime, operational, disagreement, views, and any operational mask by its name.
 
     A scene: **cloudmask quicklook PRODUCT.SEN3 -o scene.png**
 

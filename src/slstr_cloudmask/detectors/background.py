@@ -3,6 +3,8 @@
 Arrays are (rows, columns) of brightness temperature in K, NaN where missing.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy import ndimage
 
@@ -99,6 +101,30 @@ def warm_background(kelvin: Array) -> Array:
     return np.asarray(
         ndimage.map_coordinates(warm.astype(np.float32), grid, order=1, mode="nearest"), np.float32
     )
+
+
+def mean_around(values: Array, where: BoolArray, width_px: int) -> Array:
+    """Average what lies around each pixel: of a square, the pixels ``where`` holds.
+
+    Parameters
+    ----------
+    values
+        Numbers (rows, columns), finite ``where`` they count.
+    where
+        Which of them count.
+    width_px
+        Of the square, pixels; at the edge it is cut.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32; NaN where less than a hundredth of the square counts.
+    """
+    options: dict[str, Any] = {"size": width_px, "mode": "constant"}
+    share = ndimage.uniform_filter(where.astype(np.float32), **options)
+    total = ndimage.uniform_filter(np.where(where, values, 0).astype(np.float32), **options)
+    enough = share >= 0.01
+    return np.where(enough, total / np.where(enough, share, 1), np.float32(np.nan))
 
 
 def local_spread(kelvin: Array) -> Array:

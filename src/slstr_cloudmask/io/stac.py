@@ -41,7 +41,15 @@ MEDIA_TYPES = {
     ".zarr": "application/vnd.zarr; version=2",
     ".tif": "image/tiff; application=geotiff; profile=cloud-optimized",
 }
-COLOURS = {"clear": "2f6690", "cloud": "f5f3ee"}
+COLOURS = {
+    "clear": "2f6690",
+    "cloud": "f5f3ee",
+    "cloud_free": "2f6690",
+    "cloudy": "f5f3ee",
+    "cloud_contaminated": "b9c4cc",
+    "snow_ice": "56c1d6",
+    "shadow": "3b2f4a",
+}
 GSD_M = {"1km": 1000, "500m": 500}
 
 

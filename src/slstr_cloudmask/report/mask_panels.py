@@ -30,6 +30,14 @@ from slstr_cloudmask.report.panels import SCENE_PANELS, Panel
 from slstr_cloudmask.report.subject import Subject
 from slstr_cloudmask.scene import Regime
 
+# Names and colours of the extended mask, and of shadow, which is drawn over it.
+EXTENDED = {
+    0: ("clear", CLEAR),
+    1: ("cloud", CLOUD),
+    2: ("cloud contaminated", "#a9b7c6"),
+    3: ("snow, ice", "#56c1d6"),
+}
+SHADOW = {4: ("cloud shadow", "#3b2f4a")}
 REGIME_COLOURS = {Regime.NIGHT: "#27304f", Regime.TWILIGHT: "#9a6fb0", Regime.DAY: "#f2c14e"}
 MAX_DETECTOR_NAME = 24  # letters that a title has room for
 NO_OPERATIONAL = "This file holds no operational mask."
@@ -52,6 +60,15 @@ def _needs_views(subject: Subject) -> str:
         return lack
     assert subject.mask is not None
     return "" if "cloud_by_view" in subject.mask else "This mask is of one view alone."
+
+
+def _needs_extended(subject: Subject) -> str:
+    if lack := _needs_mask(subject):
+        return lack
+    assert subject.mask is not None
+    if "cloud_mask_extended" in subject.mask:
+        return ""
+    return "This mask tells cloud from clear alone: make it with --classes extended."
 
 
 def _values(subject: Subject, name: str) -> Array:
@@ -81,6 +98,16 @@ def _draw_probability(axes: Axes, subject: Subject) -> Legend:
         return {}
     bar.ax.axhline(float(threshold), color=OUTLINE, linewidth=2.5)
     return {OUTLINE: "outline and threshold of this mask"}
+
+
+def _draw_extended(axes: Axes, subject: Subject) -> Legend:
+    assert subject.mask is not None
+    values, meanings = _values(subject, "cloud_mask_extended"), EXTENDED
+    write_title(axes, "Extended mask")
+    if "cloud_shadow" in subject.mask:
+        meanings = EXTENDED | SHADOW
+        values = np.where(_values(subject, "cloud_shadow") == 1, np.uint8(4), values)
+    return draw_codes(axes, values, meanings)
 
 
 def _draw_regime(axes: Axes, subject: Subject) -> Legend:
@@ -119,6 +146,12 @@ PANELS = SCENE_PANELS | {
     "mask": Panel("This mask", "clear, cloud, unknown", _needs_mask, _draw_mask),
     "probability": Panel(
         "Probability of cloud", "0 to 1, with the mask's threshold", _needs_mask, _draw_probability
+    ),
+    "extended": Panel(
+        "Extended mask",
+        "clear, cloud, contaminated, snow and ice, cloud shadow",
+        _needs_extended,
+        _draw_extended,
     ),
     "regime": Panel("Illumination", "day, twilight, night", _needs_mask, _draw_regime),
     "operational": Panel(

@@ -22,13 +22,14 @@ from slstr_cloudmask.report.mask_panels import PANELS, find_panel
 from slstr_cloudmask.report.subject import Subject, subject_of
 
 FOUR = ("scene", "probability", "mask", "operational")
+FOUR_EXTENDED = ("scene", "probability", "extended", "operational")
 # What is shown where nobody chooses, of what there is.
 SCENE_DEFAULT = ("natural", "false-colour", "thermal", "difference-3.7", "operational", "truth")
 BOTH_DEFAULT = (
     *("scene", "difference-3.7", "probability", "mask", "operational", "disagreement"),
-    "views",
+    *("views", "extended"),
 )
-MASK_DEFAULT = ("mask", "probability", "regime", "operational", "disagreement", "views")
+MASK_DEFAULT = ("mask", "extended", "probability", "regime", "operational", "disagreement", "views")
 # Where things stand on the page, inches.
 PANEL_WIDTH_IN, PANEL_OF_THREE_WIDTH_IN = 5.2, 4.9
 MIN_PANEL_HEIGHT_IN, MAX_PANEL_HEIGHT_IN = 2.5, 7.5

@@ -77,6 +77,9 @@ def strata(stage: Stage, depth: Field, seen: npt.NDArray[np.bool_]) -> dict[str,
         "smoke_optical_depth": _measure(
             stage.air.smoke_depth, "optical depth of smoke at 0.55 um", "1"
         ),
+        "cloud_shadow": _measure(
+            1 - stage.light, "share of the sunlight that clouds keep from the ground", "1"
+        ),
     }
 
 

@@ -29,7 +29,7 @@ from slstr_cloudmask.simulate.orbit import (
     surface_radius_km,
     vertical,
 )
-from slstr_cloudmask.simulate.sun import seconds_since_2000, sun_direction
+from slstr_cloudmask.sun import seconds_since_2000, sun_direction
 
 Field = npt.NDArray[np.float32]
 

@@ -30,7 +30,7 @@ from slstr_cloudmask.simulate.orbit import (
     position_deg,
 )
 from slstr_cloudmask.simulate.published_scenes import published_scenes
-from slstr_cloudmask.simulate.sun import seconds_since_2000, solar_angles
+from slstr_cloudmask.sun import seconds_since_2000, solar_angles
 
 LIKE = ("test-set", "global", "polar", "tropics", "night", "hard")
 

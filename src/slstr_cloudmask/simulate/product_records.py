@@ -29,8 +29,8 @@ from slstr_cloudmask.simulate.product_image import (
 )
 from slstr_cloudmask.simulate.radiation import THERMAL_WAVELENGTH_UM, planck_radiance
 from slstr_cloudmask.simulate.scene import Views
-from slstr_cloudmask.simulate.sun import seconds_since_2000
 from slstr_cloudmask.simulate.worlds import find_world
+from slstr_cloudmask.sun import seconds_since_2000
 
 # Of the two black bodies: a product of August 2021.
 _BLACK_BODY_KELVIN = {"BB1": 302.9, "BB2": 265.3}

@@ -78,7 +78,7 @@ def simulate_scene(
         A Scene with coordinates, ``truth``, the provider's ``bayes``,
         ``cloud_probability_provider``, ``cloud``, ``confidence`` and ``summary_cloud``, and the
         strata ``optical_depth``, ``cloud_kind``, ``surface_kind``, ``glint_reflectance``,
-        ``coast_distance``, ``dust_optical_depth`` and ``smoke_optical_depth``.
+        ``coast_distance``, ``dust_optical_depth``, ``smoke_optical_depth`` and ``cloud_shadow``.
 
     Raises
     ------
