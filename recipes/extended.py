@@ -112,7 +112,7 @@ def _score_table(table: dict[str, dict[str, Counts]]) -> str:
         for name, found in table.items():
             if (c := found.get(part)) is None:
                 continue
-            scores = " | ".join(f"{s:.3f}" for s in (c.recall, c.false_alarm_rate, c.accuracy))
+            scores = " | ".join(f"{s:.3f}" for s in (c.recall, c.false_detection_rate, c.accuracy))
             lines.append(f"| {part} | `{name}` | {scores} | {c.tp + c.fn} | {c.fp + c.tn} |")
     return "\n".join(lines)
 

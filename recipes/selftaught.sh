@@ -14,7 +14,7 @@ learn() { # MASKS RUN
   cloudmask train "$2-store" -o "$2" --label masks masks="$1" reads=full --seed "$seed" \
     --epochs 1 --batch-size 8 --optimiser muon --learning-rate 3e-3 --schedule one_cycle \
     --augment d4 --train-split 0.95 --patience 0 --compile yes \
-    keep=last widths=[8,16,32,64,64] epoch_patches=1000 band_dropout=0.3
+    keep=last widths=[8,16,32,64,64] epoch_patches=800 band_dropout=0.3
 }
 
 mapfile -t products < <(find "$scenes" -name 'S3*' -type f | sort)

@@ -28,7 +28,7 @@ from scipy import ndimage
 from slstr_cloudmask.detectors import cloud_tests as tests
 from slstr_cloudmask.detectors.background import COLDEST_SEA_KELVIN, mean_around
 from slstr_cloudmask.detectors.shadow import AROUND_PX, cloud_shadow
-from slstr_cloudmask.detectors.thresholds import View
+from slstr_cloudmask.detectors.view import View
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.flags import UNKNOWN, BoolArray, value_flag_variable
 from slstr_cloudmask.scene import Regime, bands_present

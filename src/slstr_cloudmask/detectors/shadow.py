@@ -161,7 +161,7 @@ def _per_pixel(vectors: FloatArray, axis: int) -> FloatArray:
 
 
 def _dot(first: FloatArray, second: FloatArray) -> FloatArray:
-    return np.einsum("...i,...i", first, second)
+    return np.asarray(np.einsum("...i,...i", first, second))
 
 
 def _water(scene: xr.Dataset) -> BoolArray:
