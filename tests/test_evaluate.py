@@ -192,7 +192,6 @@ def test_the_page_and_its_files(cli: Cli, data: Path, tmp_path: Path) -> None:
     code, _, err = cli(data, *wanted, "-o", out)
     assert code == 1
     assert "exists already" in err
-    assert cli(data, *wanted, "-o", out, "--overwrite")[0] == 0
 
 
 def test_labels_that_are_nowhere_are_said(cli: Cli, data: Path, tmp_path: Path) -> None:
