@@ -53,10 +53,10 @@ def cloud(scene: xr.Dataset, name: str = "clusters") -> npt.NDArray[np.uint8]:
 
 
 def test_gaps_take_what_is_before_them() -> None:
-    values = [[NAN, 1, NAN], [NAN, NAN, NAN], [4, NAN, 6]]
+    values = np.array([[NAN, 1, NAN], [NAN, NAN, NAN], [4, NAN, 6]])
     np.testing.assert_array_equal(filled(values), [[1, 1, 1], [1, 1, 1], [4, 4, 6]])
-    np.testing.assert_array_equal(filled([[NAN, NAN], [2, 3]]), [[2, 3], [2, 3]])
-    assert np.isnan(filled([[NAN, NAN]])).all()
+    np.testing.assert_array_equal(filled(np.array([[NAN, NAN], [2, 3]])), [[2, 3], [2, 3]])
+    assert np.isnan(filled(np.array([[NAN, NAN]]))).all()
 
 
 def test_unevenness_by_hand() -> None:
