@@ -164,8 +164,6 @@ def test_a_detector_that_answers_nowhere_is_left_out(
 def test_names_of_detectors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Two detectors are called 'thresholds'"):
         name_contenders(["thresholds", "thresholds"])
-    with pytest.raises(InputError, match="named by its model"):
-        name_contenders(["network"])
     with pytest.raises(InputError, match="Unknown detector 'mine=nowhere'"):
         name_contenders(["mine=nowhere"])
     with pytest.raises(MissingFileError, match="is no model"):

@@ -91,7 +91,7 @@ def name_contenders(
     Parameters
     ----------
     names
-        Each one of `list_detectors` but ``network``, ``provider``, the folder of a model file, or
+        Each one of `list_detectors`, ``provider``, the folder of a model file, or
         ``NAME=FOLDER``.
     threshold, device, precision
         Of all of them.
@@ -120,8 +120,6 @@ def name_contenders(
 def _parsed(item: str) -> tuple[str, str, Path | None]:
     """Return name, detector and model of one word."""
     if item in (PROVIDER, *list_detectors()):
-        if item == "network":
-            raise InputError("A network is named by its model: FOLDER, or NAME=FOLDER.")
         return item, item, None
     name, equals, folder = item.partition("=")
     if not equals:
@@ -138,8 +136,7 @@ def _short(folder: str) -> str:
 
 
 def _expected() -> str:
-    there = [name for name in list_detectors() if name != "network"]
-    return f"{', '.join(there)}, {PROVIDER}, the folder of a model file, or NAME=FOLDER"
+    return f"{', '.join(list_detectors())}, {PROVIDER}, the folder of a model file, or NAME=FOLDER"
 
 
 def _provided(scene: xr.Dataset, name: str) -> Masked:

@@ -16,7 +16,7 @@ def evaluate(
         str | None,
         typer.Option(
             help="What is scored, with commas between: detectors by name, the folder of a model "
-            "or NAME=FOLDER, and provider, the product's own masks. [default: thresholds]"
+            "or NAME=FOLDER, and provider, the product's own masks. [default: network, thresholds]"
         ),
     ] = None,
     model: Annotated[
@@ -88,7 +88,7 @@ def evaluate(
         from slstr_cloudmask.report.evaluation_page import check_folder
 
         check_folder(output, overwrite=overwrite)
-    named = _words(detectors) if detectors is not None else ["thresholds"]
+    named = _words(detectors) if detectors is not None else ["network", "thresholds"]
     plan = make_plan(
         [*named, *map(str, model or [])],
         _words(against) if against is not None else DEFAULT_LABELS,
