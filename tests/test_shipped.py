@@ -34,7 +34,7 @@ def test_every_model_is_small_checked_and_described(name: str) -> None:
     for word in ("simulated", "Kuipers", config.label, "Limits", "recipes/"):
         assert word in card
     assert {"balanced", "sst", "lst"} <= set(config.thresholds)
-    assert set(config.calibration) == {"day", "twilight", "night"}
+    assert set(config.companion_weights) == {"day", "twilight", "night"}
 
 
 def test_every_network_has_its_model() -> None:

@@ -28,10 +28,11 @@ from scipy import optimize, special
 
 from slstr_cloudmask.detectors.network import Network
 from slstr_cloudmask.errors import CloudMaskError, InputError
+from slstr_cloudmask.flags import DIMS, BoolArray
 from slstr_cloudmask.network.certainty import regime_places
 from slstr_cloudmask.network.model_file import ModelConfig
 from slstr_cloudmask.progress import track
-from slstr_cloudmask.scene import label
+from slstr_cloudmask.scene import label, valid_pixels
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +137,21 @@ def calibrate(
     return Calibrated(fitted, len(paths) - len(failed), failed)
 
 
+def input_ranges(
+    network: Network, paths: Sequence[Path], *, read: Callable[[Path], xr.Dataset]
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """Return the range of every input by light in scenes, whose labels are not looked at."""
+    found: dict[str, list[Values]] = {}
+    for path in track(paths, "reading", len(paths)):
+        scene = read(path)
+        x_HWC, seen = network.inputs(scene), valid_pixels(scene) & _grid(scene)
+        for name, where in regime_places(scene).items():
+            if (chosen := seen & where).any():
+                found.setdefault(name, []).append(x_HWC[chosen])
+    names = network.model.config.normaliser.inputs
+    return {light: _ranges(np.concatenate(parts), names) for light, parts in found.items()}
+
+
 def fit_weights(
     evidence: npt.NDArray[np.float64], cloud: npt.NDArray[np.bool_]
 ) -> tuple[float, ...]:
@@ -208,13 +224,19 @@ def _sampled(
         other = network.companion_logits(scene, companion)
     x_HWC = network.inputs(scene)
     logits = network.logits(scene)
-    grid = np.zeros(known.shape, bool)
-    grid[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE] = True
+    grid = _grid(scene)
     return {
         name: Sample(logits[chosen], cloud[chosen], x_HWC[chosen], other[chosen])
         for name, where in regime_places(scene).items()
         if (chosen := grid & known & where).any()
     }
+
+
+def _grid(scene: xr.Dataset) -> BoolArray:
+    """Return the pixels that are sampled (rows, columns)."""
+    grid = np.zeros(tuple(scene.sizes[dim] for dim in DIMS), bool)
+    grid[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE] = True
+    return grid
 
 
 def _joined(samples: Sequence[Sample]) -> Sample:
