@@ -15,6 +15,7 @@ from slstr_cloudmask.simulate.scene import simulate_scene
 from tests.masks import CLOUD_PIXEL, around_pole, positions
 
 SIDE = 60
+NO_SNOW = np.zeros((SIDE, SIDE), bool)
 BLOCK = slice(30, 36), slice(28, 36)  # of cloud
 # Equinox of 2019, 21:58 UTC: the sun stands over the equator (to .03 degrees), at 147.65 W then and
 # over the anti-meridian 32.35 degrees * 240 s = 7764 s later.
@@ -116,7 +117,7 @@ def test_height_from_the_clear_ground_around() -> None:
 def test_dark_clear_ground_where_a_shadow_can_be_is_shadow() -> None:
     scene, cloud = shaded_scene()
 
-    found = cloud_shadow(scene, cloud)
+    found = cloud_shadow(scene, cloud, NO_SNOW)
 
     assert found is not None
     expected = np.zeros((SIDE, SIDE), np.uint8)
@@ -125,18 +126,32 @@ def test_dark_clear_ground_where_a_shadow_can_be_is_shadow() -> None:
     np.testing.assert_array_equal(found, expected)
 
 
+def test_snow_is_compared_with_snow() -> None:
+    # Snow that is twice as bright as the ground among it: neither is in the other's shadow.
+    scene, cloud = shaded_scene()
+    snow = np.indices((SIDE, SIDE))[1] % 2 == 0
+    scene["S3"].values[~snow] *= 0.5
+    found = cloud_shadow(scene, cloud, snow)
+    assert found is not None
+    assert (found[26:30, 28:36] == 1).all()
+    assert not (found[:26] == 1).any()
+    mixed = cloud_shadow(scene, cloud, NO_SNOW)
+    assert mixed is not None
+    assert (mixed[24:26, 29:36:2] == 1).all()
+
+
 def test_shadow_is_said_by_day_and_of_ground_that_shows_it() -> None:
     scene, cloud = shaded_scene()
     for less in (scene.drop_vars("S3"), scene.drop_vars("S8"), scene.drop_vars("longitude")):
-        assert cloud_shadow(less, cloud) is None
+        assert cloud_shadow(less, cloud, NO_SNOW) is None
     for zenith in (85.0, 100.0, np.nan):
-        assert cloud_shadow(shaded_scene(zenith=zenith)[0], cloud) is None
+        assert cloud_shadow(shaded_scene(zenith=zenith)[0], cloud, NO_SNOW) is None
     ocean = flag_variable(np.full((SIDE, SIDE), 2, np.uint16), {"ocean": 2})
-    at_sea = cloud_shadow(shaded_scene(flags={"confidence": ocean})[0], cloud)
+    at_sea = cloud_shadow(shaded_scene(flags={"confidence": ocean})[0], cloud, NO_SNOW)
     assert at_sea is not None
     assert (at_sea[26:30, 28:36] == 255).all()  # water shows none
     assert not at_sea[45:].any()  # and none can be here
-    nothing = cloud_shadow(scene, np.full((SIDE, SIDE), 255, np.uint8))
+    nothing = cloud_shadow(scene, np.full((SIDE, SIDE), 255, np.uint8), NO_SNOW)
     assert nothing is not None
     assert (nothing == 255).all()
 

@@ -73,14 +73,15 @@ def extend(mask: xr.Dataset, scene: xr.Dataset) -> xr.Dataset:
     """
     look = Look(mask, scene)
     codes = mask["cloud_mask"].values.astype(np.uint8)
-    codes[look.clear & _snow(look)] = EXTENDED_VALUES["snow_ice"]
+    snow = look.clear & _snow(look)
+    codes[snow] = EXTENDED_VALUES["snow_ice"]
     codes[look.cloud & _contaminated(look)] = EXTENDED_VALUES["cloud_contaminated"]
     found = {
         "cloud_mask_extended": value_flag_variable(
             codes, EXTENDED_VALUES, long_name="extended cloud mask"
         )
     }
-    shadow = cloud_shadow(scene, mask["cloud_mask"].values)
+    shadow = cloud_shadow(scene, mask["cloud_mask"].values, snow)
     if shadow is not None:
         found["cloud_shadow"] = value_flag_variable(
             shadow, SHADOW_VALUES, long_name="shadow of clouds on clear ground"

@@ -1,6 +1,6 @@
 """Where clouds keep the sunlight from clear ground: by geometry, and by how dark it is there.
 
-    shadow = cloud_shadow(scene, mask["cloud_mask"].values)   # 0 none, 1 shadow, 255 unknown
+    shadow = cloud_shadow(scene, mask["cloud_mask"].values, snow)   # 0 none, 1 shadow, 255 unknown
 
 A cloud that is colder than the clear ground around it stands as high as air cools by that much; the
 sun, found from position and time, throws its shadow so many times tan(solar zenith angle) that
@@ -57,7 +57,9 @@ class Throw(NamedTuple):
     right: FloatArray
 
 
-def cloud_shadow(scene: xr.Dataset, cloud: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
+def cloud_shadow(
+    scene: xr.Dataset, cloud: npt.NDArray[np.uint8], snow: BoolArray
+) -> npt.NDArray[np.uint8] | None:
     """Tell which clear ground is in the shadow of a cloud.
 
     Parameters
@@ -66,6 +68,8 @@ def cloud_shadow(scene: xr.Dataset, cloud: npt.NDArray[np.uint8]) -> npt.NDArray
         A Scene.
     cloud
         Its cloud mask: 0 clear, 1 cloud, 255 unknown (rows, columns).
+    snow
+        Where clear ground is snow or ice: it is compared with its like, as other ground is.
 
     Returns
     -------
@@ -81,7 +85,11 @@ def cloud_shadow(scene: xr.Dataset, cloud: npt.NDArray[np.uint8]) -> npt.NDArray
     clear = (cloud == 0) & day & np.isfinite(s3)
     reached = shaded_places(cloud == 1, top_km(s8, cloud), throw)
     ground = clear & ~reached & ~_water(scene)
-    around = mean_around(s3, ground, NEAR_PX)
+    around = np.where(
+        snow,
+        mean_around(s3, ground & snow, NEAR_PX),
+        mean_around(s3, ground & ~snow, NEAR_PX),
+    )
     codes = np.where(clear, np.uint8(0), np.uint8(UNKNOWN))
     codes[clear & reached] = UNKNOWN
     judged = clear & reached & (around >= BRIGHT_GROUND) & ~_water(scene)
