@@ -11,7 +11,7 @@ from typing import Any
 STRATA = (
     ("all", ("all",)),
     ("regime", ("day", "twilight", "night")),
-    ("latitude", ("below 60°", "polar")),
+    ("latitude", ("below 60", "polar")),
     ("surface", ("ocean", "land", "desert", "inland water", "snow or ice", "sun glint")),
     ("cloud", ("stratus", "fog", "cumulus", "cirrus", "altocumulus")),
 )
