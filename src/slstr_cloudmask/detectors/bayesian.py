@@ -18,11 +18,12 @@ often cloud looks like a pixel against how often clear sky does:
 - The prior is the cloud cover of latitude and surface.
 
 Where it fails: uniform low cloud at night of the ground's own temperature and with little signal in
-S7 - S8; an overcast as wide as the scene and no colder than the climate's spread; over ice and snow
-at night, where the ground's temperature is hardly known; the edges of glint and ice. The radiative
-transfer is the simulator's, so scores on simulated scenes are flattering. Without latitude the
-prior is that of the globe and no climate bounds the background; without ``confidence`` sea and land
-are not told apart, and errors count as larger. Without S8 a pixel is unknown.
+S7 - S8; an overcast as wide as the scene and no colder than the climate's spread; at night over
+snow, where it misses more than half of the cloud, and over sea ice, which it takes for cloud;
+the edges of glint. The radiative transfer is the simulator's, so scores on simulated scenes are
+flattering. Without latitude the prior is that of the globe and no climate bounds the background;
+without ``confidence`` sea and land are not told apart, and errors count as larger. Without S8 a
+pixel is unknown.
 """
 
 import logging
