@@ -4,7 +4,7 @@
     loss_NHW = loss(logits_NHW, label_NHW)
 
 The provider's label is wrong in one direction: nearly half of what is clear it calls cloud. Each of
-these losses is a published answer to wrong labels; which of them helps here is in docs/study.md.
+these losses is a published answer to wrong labels; `recipes/label_noise.py` compares them.
 
 ``cross_entropy``
     As the reference; for labels that are probabilities too.
