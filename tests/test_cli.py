@@ -75,8 +75,9 @@ def test_train_and_evaluate(cli: Cli, data: Path, model: Path) -> None:
     assert code == 0
     found = json.loads(out)
     masks = {row["mask"] for row in found["scores"]}
-    assert masks == {"run", "thresholds", "all cloud", "all clear"}  # a model goes by its run
-    assert len(found["scenes"]) == 2 * 2 * 2  # scenes, detectors, labels
+    # A model goes by its run.
+    assert masks == {"run", "network", "thresholds", "all cloud", "all clear"}
+    assert len(found["scenes"]) == 2 * 3 * 2  # scenes, detectors, labels
     code, out, _ = cli("evaluate", data / "ssts")
     assert code == 0
     assert "Accuracy against the simulated truth" in out
