@@ -181,7 +181,7 @@ def _skill(statistics: Sequence[Statistics]) -> list[Row]:
         share = sum(scene[key] for scene in statistics) / max(valid, 1)
         scenes = [scene[key] / scene["valid"] for scene in statistics if scene["valid"]]
         rows.append(_row(group, f"share {words}", spread(share, scenes), SKILL[key]))
-    names = {"recall": "detection (POD)", "false_alarm_rate": "false detection (POFD)"}
+    names = {"recall": "detection (POD)", "false_detection_rate": "false detection (POFD)"}
     for score, words in names.items():
         rows.append(_row(group, words, pooled(statistics, "all", "all", score), SKILL[score]))
     kuipers = pooled(statistics, "all", "all", "kuipers")

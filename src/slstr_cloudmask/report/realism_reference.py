@@ -65,7 +65,7 @@ SKILL: dict[str, Known] = {
     "cloudy": Known(None, (0.66, 0.74), "global climatologies, weighted to the test scenes"),
     "ambiguous": Known(None, (0.0, 0.12), "optical depth 0.02 to 0.3, share of the swath"),
     "recall": Known(None, (0.95, 0.998), "clear-conservative masks"),
-    "false_alarm_rate": Known(None, (0.35, 0.50), "clear-conservative masks"),
+    "false_detection_rate": Known(None, (0.35, 0.50), "clear-conservative masks"),
     "polar kuipers": Known(0.28, (0.2, 0.5), _POULSEN),
 }
 SHAPE: dict[str, Known] = {

@@ -133,7 +133,7 @@ def strata(statistics: Sequence[Statistics]) -> list[dict[str, Any]]:
     -------
     list of dict
         ``stratum``, ``part``, ``pixels``, ``truly_cloud`` and ``flagged`` (shares), ``recall``,
-        ``false_alarm_rate`` and ``kuipers``; None where a score is not defined.
+        ``false_detection_rate`` and ``kuipers``; None where a score is not defined.
     """
     rows = []
     for stratum in statistics[0]["counts"]:
@@ -143,7 +143,7 @@ def strata(statistics: Sequence[Statistics]) -> list[dict[str, Any]]:
                 "truly_cloud": (counts.tp + counts.fn) / counts.total,
                 "flagged": (counts.tp + counts.fp) / counts.total,
                 "recall": scores["recall"],
-                "false_alarm_rate": counts.false_detection_rate,
+                "false_detection_rate": counts.false_detection_rate,
                 "kuipers": scores["kuipers"],
             }
             rounded = {
