@@ -1,0 +1,97 @@
+"""The scripts in ``recipes/``: tables and scores of the study."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+from slstr_cloudmask.detectors.network import Network
+from slstr_cloudmask.network.model_file import ModelConfig, load_model, save_model
+from slstr_cloudmask.network.normaliser import Normaliser
+from slstr_cloudmask.network.unet import UNet
+from slstr_cloudmask.simulate.dataset import simulate_dataset
+from slstr_cloudmask.simulate.plan import DatasetConfig
+from slstr_cloudmask.training.labels import Teaching
+from slstr_cloudmask.training.pack import pack_scenes
+from tests.scenes import read_made_scene, touch_scenes
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, RECIPES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class ColdIsCloud(torch.nn.Module):
+    """Sure of cloud where S8 is below 275 K, as no U-Net is at once."""
+
+    def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
+        return -20 * (x_NCHW[:, 7:8] * 22 - 5)
+
+
+def test_a_network_is_scored_on_packed_patches(tmp_path: Path) -> None:
+    store = pack_scenes(
+        touch_scenes(tmp_path / "in", 3), tmp_path / "s", read=read_made_scene, patch_size=32,
+        teaching=Teaching("truth"), reads="full",
+    )  # fmt: skip
+    found = script("label_noise").scores(ColdIsCloud(), store)
+    # Cloud is about 260 K and clear about 290 K in these scenes.
+    assert found == {"kuipers": 1.0, "accuracy": 1.0, "best_kuipers": 1.0}
+
+
+def test_the_table_of_losses() -> None:
+    module = script("label_noise")
+    name = module.METHODS[0][0]
+    rows = [
+        {"method": name, "seed": seed, "kuipers": k, "accuracy": 0.9, "best_kuipers": 0.8}
+        for seed, k in ((1, 0.5), (2, 0.7))
+    ]
+    # The deviation of .5 and .7 is .1414.
+    line = f"| {name} | 2 | 0.600 ± 0.141 | 0.900 ± 0.000 | 0.800 ± 0.000 |"
+    assert module.table(rows).splitlines()[2:] == [line]
+
+
+def test_the_tables_of_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {
+        "label": "truth", "by": "all", "stratum": "all", "mask": "ours", "pixels": 10,
+        "kuipers": 0.5, "accuracy": 0.75, "recall": 0.9, "false_detection_rate": 0.4,
+        "clear_retention_5": None, "calibration_error": 0.01,
+        "intervals": {"kuipers": [0.4, 0.6], "accuracy": None},
+    }  # fmt: skip
+    path = tmp_path / "evaluation.json"
+    path.write_text(json.dumps({"scores": [row, {**row, "label": "bayes", "kuipers": 0.1}]}))
+    monkeypatch.setattr(sys, "argv", ["study_tables.py", str(path)])
+    script("study_tables").main()
+    said = capsys.readouterr().out
+    assert "| ours | **0.500** (0.400–0.600) | **0.750** | 0.900 | 0.400 | – | 0.010 |" in said
+    assert "| all | 100.0% | 0.500 |" in said
+    assert "0.100" not in said  # agreement is not in a table of accuracy
+
+
+def test_both_alike_looks_at_no_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate_dataset(tmp_path / "d", DatasetConfig(scenes=2, test_scenes=0, size=(48, 64), seed=3))
+    config = ModelConfig(widths=(4, 8), normaliser=Normaliser.benchmark(reads="full"))
+    save_model(UNet(20, (4, 8)), config, tmp_path / "model")
+    arguments = ["weigh_alike.py", str(tmp_path / "model"), "thresholds", str(tmp_path / "d")]
+    monkeypatch.setattr(sys, "argv", arguments)
+    script("weigh_alike").main()
+    found = load_model(tmp_path / "model").config
+    assert found.companion == "thresholds"
+    assert found.companion_weights["day"] == (0.5, 0.5, 0.0)
+    assert found.ranges
+    low, high = next(iter(found.ranges.values()))["S8"]
+    assert low < high
+    assert np.isfinite([low, high]).all()
+    assert Network(tmp_path / "model", device="cpu").threshold == 0.5
