@@ -12,7 +12,7 @@ with ``write_bytes``.
 
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -110,6 +110,20 @@ def write_bytes(path: Path, content: bytes | memoryview, *, overwrite: bool = Fa
     """Write a file that was made in memory, whole or not at all; errors as `replacing`."""
     with replacing(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(content)
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes], *, overwrite: bool = False) -> None:
+    """Write files by name into a folder; none where one is there that may not be replaced.
+
+    Raises
+    ------
+    OutputExistsError, WriteError
+        As `replacing`, of each.
+    """
+    for name in contents:
+        check_output(folder / name, overwrite=overwrite)
+    for name, content in contents.items():
+        write_bytes(folder / name, content, overwrite=overwrite)
 
 
 def claim(file: IO[bytes] | int, refusal: str) -> None:

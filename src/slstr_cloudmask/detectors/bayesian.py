@@ -48,10 +48,10 @@ from slstr_cloudmask.detectors.evidence import Flat, Index, evidence, feature_na
 from slstr_cloudmask.detectors.features import Clear, reflected_features, thermal_features
 from slstr_cloudmask.detectors.prior import TEXTURE_WEIGHT, log_prior, log_texture
 from slstr_cloudmask.detectors.view import View
-from slstr_cloudmask.flags import UNKNOWN, decode_flag, flag_masks
+from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.mask import build_mask
 from slstr_cloudmask.radiometry import scene_name
-from slstr_cloudmask.scene import PIXEL_KM, Regime, bands_present, usable_bands
+from slstr_cloudmask.scene import PIXEL_KM, Regime, bands_present, surface_flag, usable_bands
 
 logger = logging.getLogger(__name__)
 
@@ -137,11 +137,9 @@ def log_odds(scene: xr.Dataset) -> Flat:
 def ground_of(scene: xr.Dataset, view: View) -> Ground:
     """Gather what the scene knows of the ground under it."""
     land = np.full(view.regime.shape, 2, np.intp)
-    if "confidence" in scene and "flag_meanings" in scene["confidence"].attrs:
-        flag = scene["confidence"]
-        for value, meaning in enumerate(("ocean", "land")):
-            if meaning in flag_masks(flag.attrs):
-                land[decode_flag(flag, meaning)[0]] = value
+    for value, meaning in enumerate(("ocean", "land")):
+        if (where := surface_flag(scene, meaning)) is not None:
+            land[where] = value
     latitude = None
     if "latitude" in scene.coords:
         latitude = np.asarray(scene["latitude"].values, np.float32)

@@ -25,8 +25,8 @@ from slstr_cloudmask.detectors.fields import (
     mean,
     unevenness,
 )
-from slstr_cloudmask.flags import UNKNOWN, BoolArray, decode_flag, flag_masks
-from slstr_cloudmask.scene import Regime, bands_present, regime, valid_pixels
+from slstr_cloudmask.flags import UNKNOWN, BoolArray
+from slstr_cloudmask.scene import Regime, bands_present, regime, surface_flag, valid_pixels
 
 # Planck's second constant over the wavelength: 14387.77 um K / 3.742 um, / 10.854 um.
 _PLANCK_S7_KELVIN, _PLANCK_S8_KELVIN = 3844.9, 1325.6
@@ -126,14 +126,7 @@ class Look:
     @cached_property
     def land(self) -> BoolArray | None:
         """Where the surface is known to be dry land; None where the scene does not say."""
-        return self._surface("land")
-
-    def _surface(self, meaning: str) -> BoolArray | None:
-        confidence = self._scene.get("confidence")
-        if confidence is None or "flag_meanings" not in confidence.attrs:
-            return None
-        known = meaning in flag_masks(confidence.attrs)
-        return decode_flag(confidence, meaning)[0] if known else None
+        return surface_flag(self._scene, "land")
 
     @cached_property
     def latitude_deg(self) -> Field | None:
@@ -150,7 +143,7 @@ class Look:
             return support
         # Without a warm background the limit is that of open sea by latitude, and 233 K elsewhere.
         nothing = np.zeros(self.valid.shape, np.float32)
-        limit = gross_limit(nothing, self.latitude_deg, self._surface("ocean"))
+        limit = gross_limit(nothing, self.latitude_deg, surface_flag(self._scene, "ocean"))
         support = gross_cloud(self.kelvin, limit)
         if self.lit.any():
             s1, s3, s5 = (self.bands[name] for name in ("S1", "S3", "S5"))

@@ -85,24 +85,14 @@ class Network:
             self.model, engine=engine, device=self.device, precision=self.precision, scenes=scenes
         )
 
-    def logits(self, scene: xr.Dataset) -> npt.NDArray[np.float32]:
-        """Return the network's own logits of cloud (rows, columns), seen or not.
-
-        Raises
-        ------
-        ModelError
-            The scene lacks a band that the model cannot do without, or its reflectances cannot be
-            converted to the model's radiometry.
-        """
-        return self._logits(self.inputs(scene))
-
     def inputs(self, scene: xr.Dataset) -> npt.NDArray[np.float32]:
         """Return what the network reads of a scene (rows, columns, inputs).
 
         Raises
         ------
         ModelError
-            As `logits`.
+            The scene lacks a band that the model cannot do without, or its reflectances cannot be
+            converted to the model's radiometry.
         """
         config = self.model.config
         _check_bands(scene, config.normaliser)
@@ -114,11 +104,12 @@ class Network:
         Raises
         ------
         ModelError
-            As `logits`.
+            As `inputs`.
         """
         return self._probability(self.inputs(scene), scene)
 
-    def _logits(self, x_HWC: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def logits(self, x_HWC: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the network's own logits of cloud (rows, columns) of what it reads."""
         config = self.model.config
         return predict_logits(
             self.engine,
@@ -131,7 +122,7 @@ class Network:
     def _probability(
         self, x_HWC: npt.NDArray[np.float32], scene: xr.Dataset
     ) -> npt.NDArray[np.float32]:
-        config, own = self.model.config, self._logits(x_HWC)
+        config, own = self.model.config, self.logits(x_HWC)
         if config.companion is None:
             logits = calibrated(own, scene, config.calibration)
         else:

@@ -8,8 +8,8 @@ import xarray as xr
 from slstr_cloudmask.detectors import cloud_tests as tests
 from slstr_cloudmask.detectors.background import gross_limit, local_spread, warm_background
 from slstr_cloudmask.detectors.cloud_tests import Array, Guard
-from slstr_cloudmask.flags import BoolArray, decode_flag, flag_masks
-from slstr_cloudmask.scene import regime
+from slstr_cloudmask.flags import BoolArray
+from slstr_cloudmask.scene import regime, surface_flag
 
 # Secant of the view zenith angle where it is not known: 48 degrees, between the swath's middle
 # and its edge, where clear air already shows a large 11 - 12 um difference.
@@ -43,13 +43,7 @@ class View:
     @cached_property
     def sea(self) -> BoolArray | None:
         """Where the surface is known to be sea; None where the scene does not say."""
-        if "confidence" not in self._scene:
-            return None
-        confidence = self._scene["confidence"]
-        if "flag_meanings" not in confidence.attrs or "ocean" not in flag_masks(confidence.attrs):
-            return None
-        ocean, _ = decode_flag(confidence, "ocean")
-        return ocean
+        return surface_flag(self._scene, "ocean")
 
     @cached_property
     def latitude_deg(self) -> Array | None:

@@ -7,7 +7,7 @@ import base64
 import json
 from pathlib import Path
 
-from slstr_cloudmask.atomic import check_output, write_bytes
+from slstr_cloudmask.atomic import write_files
 from slstr_cloudmask.benchmark.board import Board
 from slstr_cloudmask.benchmark.board_table import board_csv
 from slstr_cloudmask.report.board_figures import draw_accuracy, draw_scaling
@@ -41,10 +41,7 @@ def write_board(board: Board, folder: Path, *, overwrite: bool = False) -> Path:
         "leaderboard.csv": board_csv(board).encode(),
         PAGE_NAME: _page(board, accuracy, scaling).encode(),
     }
-    for name in files:
-        check_output(folder / name, overwrite=overwrite)
-    for name, content in files.items():
-        write_bytes(folder / name, content, overwrite=overwrite)
+    write_files(folder, files, overwrite=overwrite)
     return folder / PAGE_NAME
 
 

@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from slstr_cloudmask.atomic import check_output, write_bytes
+from slstr_cloudmask.atomic import check_output, write_files
 from slstr_cloudmask.report.evaluation_figures import draw_curves, draw_strata
 from slstr_cloudmask.report.page import page_environment
 
@@ -84,10 +84,7 @@ def write_evaluation(document: Document, folder: Path, *, overwrite: bool = Fals
     texts = (text, evaluation_csv(document["scores"]), page)
     contents = dict(zip(FILE_NAMES, (content.encode() for content in texts), strict=True))
     contents |= {picture_name(*key): png for key, png in pictures.items()}
-    for name in contents:
-        check_output(folder / name, overwrite=overwrite)
-    for name, content in contents.items():
-        write_bytes(folder / name, content, overwrite=overwrite)
+    write_files(folder, contents, overwrite=overwrite)
     return folder / PAGE_NAME
 
 

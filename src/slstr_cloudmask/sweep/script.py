@@ -7,7 +7,7 @@ script may be submitted again.
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from slstr_cloudmask.atomic import write_bytes
@@ -78,11 +78,7 @@ def _slurm_options(profile: Profile, count: int, sweep: Path) -> list[str]:
         "requeue": True,
         **profile.options,
     }
-    return [
-        f"#SBATCH --{key}" + ("" if value is True else f"={value}")
-        for key, value in options.items()
-        if value is not None and value is not False
-    ]
+    return _directives("#SBATCH --", "=", options)
 
 
 def _lsf_options(profile: Profile, count: int, sweep: Path) -> list[str]:
@@ -102,8 +98,13 @@ def _lsf_options(profile: Profile, count: int, sweep: Path) -> list[str]:
         "r": True,  # run again where the machine fails
         **profile.options,
     }
+    return _directives("#BSUB -", " ", options)
+
+
+def _directives(start: str, between: str, options: Mapping[str, object]) -> list[str]:
+    """Return a queue's own lines; an option that is None or False is left out."""
     return [
-        f"#BSUB -{key}" + ("" if value is True else f" {value}")
+        f"{start}{key}" + ("" if value is True else f"{between}{value}")
         for key, value in options.items()
         if value is not None and value is not False
     ]

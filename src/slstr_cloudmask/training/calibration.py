@@ -17,7 +17,7 @@ Beside them the range of every input in each light is kept, so that what is unli
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +114,19 @@ def calibrate(
             f"Nothing to calibrate on: by day, twilight and night fewer than {FEWEST} sampled "
             f"pixels are labelled cloud and clear by {label_name!r} in {len(paths)} scenes."
         )
-    fits = {name: _fitted(sample) for name, sample in usable.items()}
-    alone = {name: _alone(sample) for name, sample in usable.items()}
+    alone = {light: fit_weights(_alone(s), s.cloud) for light, s in usable.items()}
+    weights = {
+        light: fit_weights(_together(s), s.cloud)
+        for light, s in usable.items()
+        if np.isfinite(s.companion).any()
+    }
     probability = np.concatenate(
-        [special.expit(_evidence(s) @ np.array(fits[name])) for name, s in usable.items()]
+        [
+            special.expit(
+                _together(s) @ weights[light] if light in weights else _alone(s) @ alone[light]
+            )
+            for light, s in usable.items()
+        ]
     )
     cloud = np.concatenate([sample.cloud for sample in usable.values()])
     config = network.model.config
@@ -125,7 +134,7 @@ def calibrate(
     changes: dict[str, Any] = {
         "calibration": alone,
         "companion": companion,
-        "companion_weights": {} if companion is None else fits,
+        "companion_weights": weights,
         "thresholds": fit_thresholds(probability, cloud),
         "ranges": {name: _ranges(sample.inputs, names) for name, sample in samples.items()},
         "training": {
@@ -198,21 +207,14 @@ def fit_thresholds(probability: Values, cloud: npt.NDArray[np.bool_]) -> dict[st
     return thresholds
 
 
-def _alone(sample: Sample) -> tuple[float, ...]:
-    """Fit the network's own logits."""
-    return fit_weights(_evidence(replace(sample, companion=sample.logits * np.nan)), sample.cloud)
+def _alone(sample: Sample) -> npt.NDArray[np.float64]:
+    """Return the network's logits, and 1 (pixels, 2)."""
+    return np.stack([sample.logits, np.ones_like(sample.logits)], axis=1).astype(np.float64)
 
 
-def _fitted(sample: Sample) -> tuple[float, ...]:
-    """Fit all that there is."""
-    return fit_weights(_evidence(sample), sample.cloud)
-
-
-def _evidence(sample: Sample) -> npt.NDArray[np.float64]:
-    """Return the logits that there are, and 1 (pixels, kinds)."""
-    kinds = [sample.logits, sample.companion, np.ones_like(sample.logits)]
-    known = np.nan_to_num(np.array(kinds, np.float64), nan=0.0)
-    return known.T if np.isfinite(sample.companion).any() else known[[0, 2]].T
+def _together(sample: Sample) -> npt.NDArray[np.float64]:
+    """Return the network's logits, its companion's or 0 where it has none, and 1 (pixels, 3)."""
+    return np.insert(_alone(sample), 1, np.nan_to_num(sample.companion, nan=0.0), axis=1)
 
 
 def _sampled(
@@ -223,7 +225,7 @@ def _sampled(
     if companion is not None:
         other = network.companion_logits(scene, companion)
     x_HWC = network.inputs(scene)
-    logits = network.logits(scene)
+    logits = network.logits(x_HWC)
     grid = _grid(scene)
     return {
         name: Sample(logits[chosen], cloud[chosen], x_HWC[chosen], other[chosen])
