@@ -4,8 +4,10 @@ from itertools import pairwise
 
 import pytest
 import torch
+from torch import nn
 
 from slstr_cloudmask.network.unet import UNet
+from slstr_cloudmask.training.muon import Muon
 from slstr_cloudmask.training.optimiser import MuonAndAdam, Optimiser, Schedule, make_optimiser
 
 WIDTHS = (8, 16)
@@ -57,6 +59,25 @@ def test_muon_moves_filters_in_orthogonal_directions() -> None:
     assert singular.max() < 1.3
     assert singular.min() > 0.4
     assert moved.square().mean().sqrt() == pytest.approx(0.01 * 0.2, rel=0.25)
+
+
+def test_muon_is_pytorchs() -> None:
+    generator = torch.Generator().manual_seed(3)
+    start = [torch.randn(shape, generator=generator) for shape in ((8, 40), (40, 8), (16, 16))]
+    ours, theirs = ([nn.Parameter(value.clone()) for value in start] for _ in range(2))
+    optimisers = (
+        Muon(ours, 0.01),
+        torch.optim.Muon(theirs, 0.01, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+    )
+    for _ in range(3):
+        for mine, other in zip(ours, theirs, strict=True):
+            mine.grad = torch.randn(mine.shape, generator=generator)
+            other.grad = mine.grad.clone()
+        for optimiser in optimisers:
+            optimiser.step()
+    for mine, other, before in zip(ours, theirs, start, strict=True):
+        moved = (other - before).norm()
+        assert (mine - other).norm() < 0.02 * moved  # theirs is in bf16
 
 
 def test_muon_goes_on_from_its_state() -> None:

@@ -14,10 +14,10 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
-import torch
 from torch import Tensor, nn
 
 from slstr_cloudmask.training.keras_adam import KerasAdam
+from slstr_cloudmask.training.muon import Muon
 
 OptimiserName = Literal["adam", "muon"]
 ScheduleName = Literal["constant", "one_cycle"]
@@ -92,9 +92,7 @@ class MuonAndAdam:
                 "Muon changes filters in place: expected them channels last in memory."
             )
         others = {id(weight) for weight in parameters} - {id(weight) for weight in self._filters}
-        self._muon = torch.optim.Muon(
-            self._matrices, learning_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
-        )
+        self._muon = Muon(self._matrices, learning_rate)
         self._adam = _adam([w for w in parameters if id(w) in others], learning_rate)
         self.param_groups = self._muon.param_groups + self._adam.param_groups
 
@@ -108,7 +106,7 @@ class MuonAndAdam:
         """Change the weights."""
         for matrix, weight in zip(self._matrices, self._filters, strict=True):
             matrix.grad = None if weight.grad is None else _matrix(weight.grad)
-        self._muon.step()  # type: ignore[no-untyped-call]
+        self._muon.step()
         self._adam.step()
 
     def state_dict(self) -> dict[str, Any]:
