@@ -142,6 +142,24 @@ def test_a_scene_unlike_training_is_said_to_be(
     assert (network.predict(night)["outside_training"].values[:, 3:] == 1).all()
 
 
+def test_what_is_unlike_is_told_by_the_scenes_that_were_learnt_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slstr_cloudmask.training.calibration.FEWEST", 100)
+    held_out, learnt = touch_scenes(tmp_path / "in", 2), touch_scenes(tmp_path / "learnt", 2)
+
+    def read(path: Path) -> xr.Dataset:
+        scene = read_by_day(path)
+        return scene.assign(S8=scene["S8"] + 60) if path in learnt else scene
+
+    made = model()
+    fitted = calibrate(Network(made, device="cpu"), held_out, read=read, trained_on=learnt)
+    network = Network(Model(made.network, fitted.config, "0"), device="cpu")
+    unlike = [network.predict(read(paths[0]))["outside_training"] for paths in (learnt, held_out)]
+    assert (unlike[0].values == 1).mean() < 0.01
+    assert (unlike[1].values == 1).mean() > 0.5
+
+
 def test_a_companion_is_fitted_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slstr_cloudmask.training.calibration.FEWEST", 100)
     paths, made = touch_scenes(tmp_path / "in", 4), model()

@@ -20,6 +20,13 @@ def calibrate(
         str | None,
         typer.Option(help="A detector without a model to weigh with the network: clusters, say."),
     ] = None,
+    trained_on: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the scenes that it learnt from: masks then say which pixels are "
+            "unlike these. By default they say which are unlike SCENES."
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
 ) -> None:
@@ -28,7 +35,7 @@ def calibrate(
     By day, twilight and night apart. Thresholds: **balanced**, where skill is greatest; **sst** and
     **lst**, where at most 2 and 5 percent of what is called clear is cloud. The weights stay as
     they are. With **--companion** a detector that knows the whole scene is asked too, and both are
-    weighed. Masks then also say which pixels are unlike what the model was trained on.
+    weighed. Masks also say which pixels are unlike what the model was trained on.
     """
     from slstr_cloudmask.detectors.network import Network
     from slstr_cloudmask.io import open_scene
@@ -38,7 +45,12 @@ def calibrate(
 
     network = Network(model, device=device, precision=precision)
     fitted = fit(
-        network, find_scenes(scenes), read=open_scene, label_name=label, companion=companion
+        network,
+        find_scenes(scenes),
+        read=open_scene,
+        label_name=label,
+        companion=companion,
+        trained_on=find_scenes(trained_on) if trained_on else (),
     )
     save_config(fitted.config, model)
     for name, (scale, offset) in fitted.config.calibration.items():

@@ -12,7 +12,8 @@ follow from the calibrated probabilities of all pixels:
   the sea, which a cloud spoils;
 - ``lst``: the same with 5 %, for land, where clear pixels are fewer and gaps cost more.
 
-Beside them the range of every input in each light is kept, so that what is unlike it can be told.
+Beside them the range of every input in each light is kept, best of the scenes that were learnt
+from, so that what is unlike it can be told.
 """
 
 import logging
@@ -75,6 +76,7 @@ def calibrate(
     read: Callable[[Path], xr.Dataset],
     label_name: str = "truth",
     companion: str | None = None,
+    trained_on: Sequence[Path] = (),
 ) -> Calibrated:
     """Fit calibration, thresholds and ranges of a network.
 
@@ -90,6 +92,8 @@ def calibrate(
         ``truth``, or ``bayes`` for a probability that the provider would call a pixel cloud.
     companion
         A detector without a model to weigh with the network.
+    trained_on
+        Scenes that it learnt from, whose ranges are kept; those of ``paths`` if there are none.
 
     Raises
     ------
@@ -136,7 +140,9 @@ def calibrate(
         "companion": companion,
         "companion_weights": weights,
         "thresholds": fit_thresholds(probability, cloud),
-        "ranges": {name: _ranges(sample.inputs, names) for name, sample in samples.items()},
+        "ranges": input_ranges(network, trained_on, read=read)
+        if trained_on
+        else {name: _ranges(sample.inputs, names) for name, sample in samples.items()},
         "training": {
             **config.training,
             "calibrated_on": {"label": label_name, "scenes": len(paths) - len(failed)},
