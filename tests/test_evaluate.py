@@ -17,6 +17,7 @@ from slstr_cloudmask.detectors import get_detector
 from slstr_cloudmask.errors import InputError, MissingFileError
 from slstr_cloudmask.evaluation.strata import EVERY_KIND, rank, scene_strata
 from slstr_cloudmask.flags import flag_variable, value_flag_variable
+from slstr_cloudmask.io.other_sensor import read_band_mapping
 from slstr_cloudmask.io.scene_file import write_scene_file
 from slstr_cloudmask.mask import build_mask
 from slstr_cloudmask.scene import build_scene
@@ -242,6 +243,8 @@ def test_scenes_of_another_sensor(cli: Cli, tmp_path: Path) -> None:
     first = json.loads(out)["scores"][0]
     assert first["label"] == "drawn"
     assert first["pixels"] == 40 * 57
+    with pytest.raises(InputError, match=r"one view and one grid: leave out --view"):
+        make_plan(["thresholds"], ["truth"], bands=read_band_mapping(bands), view="oblique")
     # Of a band that is not there, the words are those of what is.
     code, out, _ = cli(tmp_path, "--bands", "S9=tir12", "--against", f"drawn={tmp_path}", "--json")
     assert code == 2

@@ -17,7 +17,9 @@ import pytest
 import xarray as xr
 
 from slstr_cloudmask import channels
+from slstr_cloudmask.assessment import assess, make_plan
 from slstr_cloudmask.errors import InputError, OutputExistsError, WriteError
+from slstr_cloudmask.evaluation.strata import EVERYTHING
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.io.find_scenes import find_scenes
@@ -38,7 +40,7 @@ from slstr_cloudmask.simulate.product_format_export import product_file
 from slstr_cloudmask.simulate.product_format_maker import format_text
 from slstr_cloudmask.simulate.product_grids import Placing, placing_of
 from slstr_cloudmask.simulate.product_netcdf import chunk_shape
-from slstr_cloudmask.simulate.product_truth import TRUTH
+from slstr_cloudmask.simulate.product_truth import TRUTH_FILES
 from slstr_cloudmask.simulate.product_writer import write_product
 from slstr_cloudmask.simulate.recipe import Recipe
 from slstr_cloudmask.simulate.scene import Views, make_scene
@@ -219,10 +221,9 @@ def test_the_manifest_lists_the_files_as_the_real_one_does(product: Path) -> Non
     assert REAL is not None
     ours, real = product / MANIFEST, REAL / MANIFEST
     for tag in ("contentUnit", "metadataObject"):
-        *listed, last = entries(ours, tag) if tag == "contentUnit" else [*entries(ours, tag), {}]
-        assert listed == entries(real, tag)
-        assert last.get("ID") in (None, "SLSTR_TRUTH_IN_Unit")
-    assert locations(ours)[:-1] == locations(real)
+        listed, truth = entries(ours, tag), 2 * (tag == "contentUnit")
+        assert listed[: len(listed) - truth] == entries(real, tag)
+    assert locations(ours)[:-2] == locations(real)
     described = [
         [item.get("ID") for item in ET.fromstring(path.read_bytes()).iter("metadataObject")]
         for path in (ours, real)
@@ -233,7 +234,7 @@ def test_the_manifest_lists_the_files_as_the_real_one_does(product: Path) -> Non
 def test_the_manifest_has_sizes_and_checksums(product: Path) -> None:
     assert verify_product(open_product(product)) == []
     manifest = read_manifest(open_product(product))
-    assert set(manifest.files) == {*product_format().files, TRUTH}
+    assert set(manifest.files) == {*product_format().files, *TRUTH_FILES.values()}
     assert {path.name for path in product.iterdir()} == {*manifest.files, MANIFEST}
     assert (manifest.product_name, manifest.baseline) == (product.name, "004")
     # 300 rows of .15 s after the frame's start, 2019-10-01 11:32:21, and 63 rows more.
@@ -543,8 +544,8 @@ def test_weather_is_what_the_provider_believes(views: Views, product: Path) -> N
     assert stored(product, "met_tx.nc", "temperature_profile_tx").shape == (1, 25, 64, 130)
 
 
-def test_the_truth_is_a_file_of_its_own(views: Views, product: Path) -> None:
-    with h5py.File(product / TRUTH) as file:
+def test_the_truth_is_in_files_of_its_own(views: Views, product: Path) -> None:
+    with h5py.File(product / TRUTH_FILES["in"]) as file:
         names = [name[:-3] for name in file if "truth" in name or name[:-3] in STRATUM_NAMES]
         assert set(names) == {"truth", *STRATUM_NAMES}
         for name in names:
@@ -598,7 +599,7 @@ def test_orphans_are_as_many_as_in_the_real_product() -> None:
 def test_night_has_no_reflective_bands(night: Path) -> None:
     assert not list(night.glob("S?_radiance_*.nc"))
     manifest = read_manifest(open_product(night))
-    assert len(manifest.files) == 97 - 18 + 1
+    assert len(manifest.files) == 97 - 18 + 2
     assert verify_product(open_product(night)) == []
     text = (night / MANIFEST).read_text()
     assert "_RAD_" not in text
@@ -782,9 +783,33 @@ def test_truth_and_strata_are_read_where_they_are_wanted(views: Views, product: 
         assert whole[name].dtype == scene[name].dtype
         for key, value in scene[name].attrs.items():
             np.testing.assert_array_equal(whole[name].attrs[key], value)
-    # It lies on one grid of one view.
-    assert "truth" not in open_scene(product, view="oblique", strata=True)
-    assert "truth" not in open_scene(product, grid="500m", strata=True)
+
+
+@pytest.mark.parametrize("name", ["truth", *STRATUM_NAMES])
+def test_truth_is_of_either_view_and_on_either_grid(views: Views, product: Path, name: str) -> None:
+    oblique = open_scene(product, view="oblique", strata=True)
+    columns = placing_of(views.recipe.overpass, views.window).oblique
+    if name not in views.oblique.scene:  # the provider's probability is of nadir
+        assert name not in oblique
+        return
+    there = views.oblique.scene[name].values[:, columns]
+    assert 0 < there.shape[1] < views.nadir.scene[name].shape[1]
+    np.testing.assert_array_equal(oblique[name].values, there)
+    fine = open_scene(product, grid="500m", strata=True)
+    twice = np.kron(views.nadir.scene[name].values, np.ones((2, 2), np.float32))
+    np.testing.assert_array_equal(fine[name].values, twice)
+    assert oblique["S8"].shape == oblique[name].shape
+    assert fine["S8"].shape == fine[name].shape
+
+
+@pytest.mark.parametrize(("view", "grid"), [("oblique", "1km"), ("nadir", "500m")])
+def test_either_view_and_grid_is_scored(product: Path, view: str, grid: str) -> None:
+    plan = make_plan(["thresholds"], ["truth"], view=view, grid=grid)
+    result = assess([product], plan)
+    truth = open_scene(product, view=view, grid=grid)["truth"].values
+    total = result.pool["thresholds", "truth", EVERYTHING].total
+    assert 0 < total.total <= (truth <= 1).sum()
+    assert total.tp + total.fn == pytest.approx((truth == 1).sum(), rel=0.1)
 
 
 def test_products_are_found_as_scenes(product: Path, tmp_path: Path) -> None:

@@ -247,6 +247,16 @@ def test_training_learns_and_says_what_happened(store: Store) -> None:
     assert [event.time_ns for event in events] == sorted(event.time_ns for event in events)
 
 
+@pytest.mark.parametrize("zero", [True, False])
+def test_a_head_from_zero_starts_with_even_odds(store: Store, zero: bool) -> None:
+    config = TrainConfig(
+        epochs=1, widths=(4, 8), learning_rate=1e-12, head_from_zero=zero, batch_size=4
+    )
+    network = train(config, store, device=CPU).network
+    odds = network(torch.randn(1, 9, 16, 16))
+    assert (odds.abs().max() < 1e-6) == zero
+
+
 def test_two_runs_are_equal_to_the_bit(store: Store) -> None:
     a, b = (train(CONFIG, store, device=CPU) for _ in range(2))
     assert_equal_weights(a, b)

@@ -42,16 +42,20 @@ class Plan:
         What it is scored against.
     bands
         Where scenes of another sensor have SLSTR's bands; None for scenes of SLSTR.
+    view, grid
+        Which of a product, as of `slstr_cloudmask.io.open_scene`.
     """
 
     contenders: tuple[Contender, ...]
     labels: tuple[LabelSource, ...]
     bands: BandMapping | None = None
+    view: str = "nadir"
+    grid: str = "1km"
 
     def open(self, path: Path) -> xr.Dataset:
         """Open a scene, with all that is known of it."""
         if self.bands is None:
-            return open_scene(path, strata=True)
+            return open_scene(path, view=self.view, grid=self.grid, strata=True)
         return read_other_scene(path, self.bands)
 
 
@@ -101,6 +105,8 @@ def make_plan(
     *,
     options: LabelOptions | None = None,
     bands: BandMapping | None = None,
+    view: str = "nadir",
+    grid: str = "1km",
     threshold: str = "balanced",
     device: str = "auto",
     precision: str = "auto",
@@ -117,16 +123,22 @@ def make_plan(
         How labels by others are read and placed.
     bands
         Where scenes of another sensor have SLSTR's bands.
+    view, grid
+        Which of a product, as of `slstr_cloudmask.io.open_scene`.
     threshold, device, precision
         As of `slstr_cloudmask.detectors.get_detector`, of all detectors.
 
     Raises
     ------
     InputError
-        A name is unknown.
+        A name is unknown, or a view or grid is asked of another sensor's images.
     """
+    if bands is not None and (view, grid) != ("nadir", "1km"):
+        raise InputError(
+            "Images of another sensor have one view and one grid: leave out --view and --grid."
+        )
     contenders = name_contenders(detectors, threshold=threshold, device=device, precision=precision)
-    return Plan(contenders, name_labels(labels, options), bands)
+    return Plan(contenders, name_labels(labels, options), bands, view, grid)
 
 
 def assess(paths: Sequence[Path], plan: Plan, *, jobs: int = 1) -> Assessment:

@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from slstr_cloudmask.cli.options import DeviceOption, OverwriteOption, PrecisionOption
+from slstr_cloudmask.cli.options import (
+    DeviceOption,
+    GridOption,
+    OverwriteOption,
+    PrecisionOption,
+    ViewOption,
+)
 
 
 def evaluate(
@@ -48,6 +54,8 @@ def evaluate(
             "SLSTR's: S1=green,S5=1610nm,S8=B10*0.01+150, by name or wavelength."
         ),
     ] = None,
+    view: ViewOption = "nadir",
+    grid: GridOption = "1km",
     label_map: Annotated[
         str, typer.Option(help="What labels mean: shadow=clear,haze=cloud,fractional=unknown.")
     ] = "",
@@ -94,6 +102,8 @@ def evaluate(
         _words(against) if against is not None else DEFAULT_LABELS,
         options=LabelOptions(read_pairs(columns), read_label_map(label_map), max_km, max_minutes),
         bands=read_band_mapping(bands) if bands is not None else None,
+        view=view,
+        grid=grid,
         threshold=threshold,
         device=device,
         precision=precision,

@@ -67,8 +67,7 @@ def read_sen3(
         reader = SceneReader(product, options)
         _warn_of_missing_bands(reader)
         variables = _bands(reader) | _flags(reader)
-        if (view, grid) == ("nadir", "1km"):
-            variables |= truth_variables(product, strata=strata)
+        variables |= truth_variables(product, view, grid, strata=strata)
         return xr.Dataset(variables, _coordinates(reader), _scene_attributes(reader))
 
 

@@ -19,7 +19,7 @@ from slstr_cloudmask.io.product_manifest import ManifestFile, read_manifest
 from slstr_cloudmask.io.product_name import MANIFEST
 from slstr_cloudmask.io.product_store import Product, open_product
 from slstr_cloudmask.simulate.product_format import product_format
-from slstr_cloudmask.simulate.product_truth import TRUTH
+from slstr_cloudmask.simulate.product_truth import TRUTH_FILES
 
 STATISTICS = "statistics"  # note of `write_product` that holds them, as JSON
 # The centre in a name, SI0 or SI1, marks a product as simulated.
@@ -40,7 +40,7 @@ def kept_statistics(folder: Path, size: tuple[int, int]) -> dict[str, Any] | Non
         product = open_product(folder)
         if not all(_is_whole(product, file) for file in read_manifest(product).files.values()):
             return None
-        with h5py.File(folder / TRUTH) as truth:
+        with h5py.File(folder / TRUTH_FILES["in"]) as truth:
             statistics = json.loads(truth.attrs[STATISTICS])
             same_size = truth["truth_in"].shape == size
     except (CloudMaskError, OSError, KeyError, ValueError, TypeError):
@@ -56,7 +56,7 @@ def is_simulated(path: Path) -> bool:
     """Whether a path is a product that was simulated, and nothing but its files is in it."""
     if not _SIMULATED.search(path.name) or path.is_symlink() or not path.is_dir():
         return False
-    known = {*product_format().files, TRUTH, MANIFEST}
+    known = {*product_format().files, *TRUTH_FILES.values(), MANIFEST}
     return all(entry.name in known and entry.is_file() for entry in path.iterdir())
 
 

@@ -1,9 +1,10 @@
-"""The one file of a simulated product that real products lack: what is truly there.
+"""The files of a simulated product that real products lack: what is truly there, in either view.
 
-    content = truth_file(views, sizes, attributes)
+    arrays = truth_arrays(truth_format(views, "in"), views, placing)
 
-``truth_in.nc`` lies on the 1 km nadir grid. Its variables are ``truth_in`` and, named alike, the
-strata of a simulated scene, with CF flag attributes.
+``truth_in.nc`` and ``truth_io.nc`` lie on the 1 km grids of nadir and of the oblique view. Their
+variables are ``truth_in`` and, named alike, the strata of a simulated scene, with CF flag
+attributes.
 """
 
 from collections.abc import Mapping
@@ -14,34 +15,45 @@ import xarray as xr
 
 from slstr_cloudmask.scene import STRATUM_NAMES
 from slstr_cloudmask.simulate.product_format import Attribute, FileFormat, Unit, VariableFormat
-from slstr_cloudmask.simulate.product_image import Arrays
+from slstr_cloudmask.simulate.product_grids import Placing
+from slstr_cloudmask.simulate.product_image import Arrays, view_of
 from slstr_cloudmask.simulate.scene import Views
 
-TRUTH = "truth_in.nc"
-TRUTH_UNIT = Unit(
-    "SLSTR_TRUTH_IN_Unit",
-    "Annotation Data Unit",
-    "True cloud of a simulated scene, and what is there, for the 1km TIR grid, nadir view",
-    TRUTH,
-    (),
-)
+TRUTH_GRIDS = {"in": "nadir", "io": "oblique"}
+TRUTH_FILES = {grid: f"truth_{grid}.nc" for grid in TRUTH_GRIDS}
 
 
-def truth_format(views: Views) -> FileFormat:
-    """Describe the file of a scene."""
-    scene = views.nadir.scene
+def truth_unit(grid: str) -> Unit:
+    """Describe the file of a grid for the manifest."""
+    return Unit(
+        f"SLSTR_TRUTH_{grid.upper()}_Unit",
+        "Annotation Data Unit",
+        "True cloud of a simulated scene, and what is there, for the 1km TIR grid, "
+        f"{TRUTH_GRIDS[grid]} view",
+        TRUTH_FILES[grid],
+        (),
+    )
+
+
+def truth_format(views: Views, grid: str) -> FileFormat:
+    """Describe the file of a scene on a grid."""
+    scene = view_of(views, grid).scene
     names = [name for name in ("truth", *STRATUM_NAMES) if name in scene]
-    variables = {f"{name}_in": _format(scene[name].variable) for name in names}
-    return FileFormat(TRUTH, "truth", "", "in", "simulated", {}, variables)
+    variables = {f"{name}_{grid}": _format(scene[name].variable) for name in names}
+    return FileFormat(TRUTH_FILES[grid], "truth", "", grid, "simulated", {}, variables)
 
 
-def truth_arrays(views: Views) -> Arrays:
-    """Values of the file's variables."""
-    return {name: views.nadir.scene[name[:-3]].values for name in truth_format(views).variables}
+def truth_arrays(file: FileFormat, views: Views, placing: Placing) -> Arrays:
+    """Values of a file's variables."""
+    scene, ending = view_of(views, file.grid).scene, f"_{file.grid}"
+    return {
+        name: placing.on(scene[name.removesuffix(ending)].values, file.grid)
+        for name in file.variables
+    }
 
 
 def truth_attributes(views: Views, notes: Mapping[str, str]) -> dict[str, Attribute]:
-    """How the scene was made, in global attributes of the file."""
+    """How the scene was made, in global attributes of the files."""
     recipe = views.recipe
     return {
         "cloud_optical_depth": np.array([recipe.cloud_optical_depth]),

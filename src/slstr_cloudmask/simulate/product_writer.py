@@ -3,7 +3,7 @@
     folder = write_product(Path("data") / "S3A_SL_1_RBT____....SEN3", make_views(recipe))
 
 The files, their variables, types, packing and attributes are those of a real product
-(`product_format`); one more, ``truth_in.nc``, holds what is truly there. The folder is whole or
+(`product_format`); one more, the files of truth, holds what is truly there. The folder is whole or
 not there.
 """
 
@@ -43,11 +43,11 @@ from slstr_cloudmask.simulate.product_records import (
     viscal_arrays,
 )
 from slstr_cloudmask.simulate.product_truth import (
-    TRUTH,
-    TRUTH_UNIT,
+    TRUTH_GRIDS,
     truth_arrays,
     truth_attributes,
     truth_format,
+    truth_unit,
 )
 from slstr_cloudmask.simulate.scene import Views
 
@@ -84,7 +84,7 @@ def write_product(
     views
         The scene, made by `make_views`. At night there are no files of S1 to S6.
     notes
-        Texts for the global attributes of ``truth_in.nc``.
+        Texts for the global attributes of the files of truth.
     overwrite
         Replace a product that is there; a folder that holds other things is never replaced.
 
@@ -116,12 +116,15 @@ def write_product(
             arrays = _MAKERS[file.kind](file, views, placing)
             attributes = _attributes(file, name, views, placing)
             contents[file.name] = _write(folder, file, placing, attributes, arrays)
-        truth = truth_format(views)
-        attributes = _attributes(truth, name, views, placing)
-        attributes |= truth_attributes(views, notes or {})
-        contents[TRUTH] = _write(folder, truth, placing, attributes, truth_arrays(views))
+        for grid in TRUTH_GRIDS:
+            truth = truth_format(views, grid)
+            attributes = _attributes(truth, name, views, placing)
+            attributes |= truth_attributes(views, notes or {})
+            arrays = truth_arrays(truth, views, placing)
+            contents[truth.name] = _write(folder, truth, placing, attributes, arrays)
         description = describe(name, views, placing)
-        text = manifest_xml(description, [*units, TRUTH_UNIT], known.annotations, contents)
+        units += map(truth_unit, TRUTH_GRIDS)
+        text = manifest_xml(description, units, known.annotations, contents)
         (folder / MANIFEST).write_text(text, "utf-8")
     return path
 

@@ -65,6 +65,10 @@ class TrainConfig(BaseModel):
         Leave out what does not fill a last batch, in training and validation, as the reference.
     widths
         Channels at each level of the U-Net.
+    head_from_zero
+        Start with all weights of the last layer 0, so that it first learns which way its inputs
+        point. From random ones, as the reference's, one start in five never learnt with Muon
+        (docs/log.md).
     precision
         ``auto``, ``fp32`` or ``bf16``.
     augment
@@ -104,6 +108,7 @@ class TrainConfig(BaseModel):
     epoch_patches: int | None = Field(default=None, ge=1)
     drop_remainder: bool = False
     widths: Widths = REFERENCE_WIDTHS
+    head_from_zero: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     augment: Augment = "none"
     band_dropout: float = Field(default=0.0, ge=0, le=1)

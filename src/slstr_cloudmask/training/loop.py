@@ -324,6 +324,8 @@ def trained_part(objective: Objective) -> nn.Module:
 
 def _network(config: TrainConfig, manifest: StoreManifest) -> UNet:
     network = UNet(len(manifest.normaliser.inputs), config.widths)
+    if config.head_from_zero:
+        nn.init.zeros_(network.head.weight)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
