@@ -22,7 +22,7 @@ simulate "$out/held-out/d" --scenes 3 --seed 304 --like hard
 
 cloudmask pack "$out/train" -o "$out/store" --label truth reads=full
 cloudmask train "$out/store" -o "$out/run" --label truth reads=full --seed 1 \
-  --epochs 6 --batch-size 8 --optimiser muon --learning-rate 3e-3 --schedule one_cycle \
+  --epochs 4 --batch-size 4 --optimiser muon --learning-rate 3e-3 --schedule one_cycle \
   --augment d4 --train-split 0.95 --patience 0 --compile yes keep=last \
   widths=[12,24,48,96,96] epoch_patches=1000 band_dropout=0.3
 cloudmask calibrate "$out/run/model" "$out/held-out" --companion clusters

@@ -1,9 +1,14 @@
 """The tables of docs/study.md, from the document that `cloudmask evaluate -o FOLDER` writes.
 
 python recipes/study_tables.py FOLDER/evaluation.json [MASK ...]
+
+Masks that end in -1, -2, … are one network from several seeds: a third table has their mean, least
+and greatest.
 """
 
 import json
+import re
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,12 +24,13 @@ Row = dict[str, Any]
 
 
 def main() -> None:
-    """Print one table of scores, and one of the Kuipers skill in every stratum."""
+    """Print a table of scores, one of the Kuipers skill in every stratum, and one over seeds."""
     path, *masks = sys.argv[1:]
     document = json.loads(Path(path).read_text())
     rows = [row for row in document["scores"] if row["label"] == "truth"]
     masks = masks or list(dict.fromkeys(row["mask"] for row in rows))
-    sys.stdout.write(overall(rows, masks) + "\n\n" + by_stratum(rows, masks) + "\n")
+    tables = overall(rows, masks), by_stratum(rows, masks), over_seeds(rows, masks)
+    sys.stdout.write("\n\n".join(filter(None, tables)) + "\n")
 
 
 def overall(rows: list[Row], masks: list[str]) -> str:
@@ -56,6 +62,47 @@ def by_stratum(rows: list[Row], masks: list[str]) -> str:
             share = f"{first['pixels'] / total:.1%}" if total else "–"
             lines.append(f"| {name} | {share} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+SEED = re.compile(r"-[0-9]+$")
+SEED_SCORES = (
+    ("Kuipers", "all", "kuipers"),
+    ("accuracy", "all", "accuracy"),
+    ("day", "day", "kuipers"),
+    ("twilight", "twilight", "kuipers"),
+    ("night", "night", "kuipers"),
+    ("polar", "polar", "kuipers"),
+    ("ECE", "all", "calibration_error"),
+)
+
+
+def over_seeds(rows: list[Row], masks: list[str]) -> str:
+    """Return mean, least and greatest over seeds; empty where no mask is of one."""
+    families: dict[str, list[str]] = {}
+    for mask in filter(SEED.search, masks):
+        families.setdefault(SEED.sub("", mask), []).append(mask)
+    if not families:
+        return ""
+    lines = [
+        f"| over seeds | seeds | {' | '.join(title for title, *_ in SEED_SCORES)} |",
+        "| --- " * (2 + len(SEED_SCORES)) + "|",
+    ]
+    for family, members in families.items():
+        cells = [_spread(rows, members, stratum, score) for _, stratum, score in SEED_SCORES]
+        lines.append(f"| {family} | {len(members)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _spread(rows: list[Row], masks: list[str], stratum: str, score: str) -> str:
+    values = [
+        row[score]
+        for row in rows
+        if row["mask"] in masks and row["stratum"] == stratum and row[score] is not None
+    ]
+    if not values:
+        return "–"
+    mean, least, most = statistics.fmean(values), min(values), max(values)
+    return f"{_number(mean)} ({_number(least)} to {_number(most)})"
 
 
 def _find(rows: list[Row], by: str, stratum: str, mask: str) -> Row | None:

@@ -95,3 +95,17 @@ def test_both_alike_looks_at_no_label(tmp_path: Path, monkeypatch: pytest.Monkey
     assert low < high
     assert np.isfinite([low, high]).all()
     assert Network(tmp_path / "model", device="cpu").threshold == 0.5
+
+
+def test_seeds_are_told_together() -> None:
+    row = {"by": "all", "stratum": "all", "accuracy": 0.9, "calibration_error": None}
+    rows = [
+        {**row, "mask": mask, "kuipers": kuipers}
+        for mask, kuipers in (("ours-1", 0.5), ("ours-2", 0.8), ("clusters", 0.1))
+    ]
+    table = script("study_tables").over_seeds(rows, ["ours-1", "ours-2", "clusters"])
+    last = table.splitlines()[2:]
+    assert len(last) == 1
+    said = "| ours | 2 | 0.650 (0.500 to 0.800) | 0.900 (0.900 to 0.900) | – |"
+    assert last[0].startswith(said)
+    assert script("study_tables").over_seeds(rows, ["clusters"]) == ""
