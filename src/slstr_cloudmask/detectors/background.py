@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from slstr_cloudmask.detectors.cloud_tests import Array
+from slstr_cloudmask.detectors.fields import from_blocks
 from slstr_cloudmask.flags import BoolArray
 
 # Nothing on the ground but the Antarctic plateau in winter is colder: MOD35's high cloud limit.
@@ -76,7 +77,6 @@ def warm_background(kelvin: Array) -> Array:
     numpy.ndarray
         float32 of the same shape; NaN where there is nothing within 150 km.
     """
-    rows, columns = kelvin.shape
     padding = [(0, -n % _BLOCK_PX) for n in kelvin.shape]
     filled = np.pad(
         np.where(np.isfinite(kelvin), kelvin, -np.inf), padding, constant_values=-np.inf
@@ -94,13 +94,7 @@ def warm_background(kelvin: Array) -> Array:
     if not seen.any():
         return np.full(kelvin.shape, np.nan, np.float32)
     warm = np.where(seen, warm, warm[seen].min())
-    centre_rows, centre_columns = (
-        np.clip((np.arange(n) + 0.5) / _BLOCK_PX - 0.5, 0, None) for n in (rows, columns)
-    )
-    grid = np.meshgrid(centre_rows, centre_columns, indexing="ij")
-    return np.asarray(
-        ndimage.map_coordinates(warm.astype(np.float32), grid, order=1, mode="nearest"), np.float32
-    )
+    return from_blocks(warm.astype(np.float32), kelvin.shape, _BLOCK_PX)
 
 
 def mean_around(values: Array, where: BoolArray, width_px: int) -> Array:

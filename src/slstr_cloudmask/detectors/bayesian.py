@@ -27,9 +27,10 @@ pixel is unknown.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -44,9 +45,17 @@ from slstr_cloudmask.detectors.clear_sky import (
     refined,
 )
 from slstr_cloudmask.detectors.climatology import usual_difference_kelvin, usual_split_kelvin
-from slstr_cloudmask.detectors.evidence import Flat, Index, evidence, feature_names, place_index
+from slstr_cloudmask.detectors.evidence import (
+    Evidence,
+    Flat,
+    Index,
+    evidence,
+    feature_names,
+    place_index,
+)
 from slstr_cloudmask.detectors.features import Clear, reflected_features, thermal_features
 from slstr_cloudmask.detectors.prior import TEXTURE_WEIGHT, log_prior, log_texture
+from slstr_cloudmask.detectors.threads import THREADS, together
 from slstr_cloudmask.detectors.view import View
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.mask import build_mask
@@ -118,7 +127,7 @@ class Bayesian:
 
 def bands_used(scene: xr.Dataset) -> tuple[str, ...]:
     """Name the bands that the light of a scene lets be used; S1 and S6 add nothing."""
-    lights = np.unique(View(scene).regime)
+    lights = np.flatnonzero(np.bincount(View(scene).regime.ravel()))
     useful = {band for light in lights for band in usable_bands(int(light))} - {"S1", "S6"}
     return tuple(name for name in channels.NAMES if name in useful and name in scene)
 
@@ -127,8 +136,9 @@ def log_odds(scene: xr.Dataset) -> Flat:
     """Natural logarithm of P(cloud) / P(no cloud), float32 (rows, columns), NaN where unknown."""
     view = View(scene)
     ground = ground_of(scene, view)
-    first = _first_look(view, scene, ground)
-    fixed = log_prior(ground) + TEXTURE_WEIGHT * log_texture(view["S8"], ground)
+    first = _first_look(view, ground)
+    prior, texture = together(partial(log_prior, ground), partial(log_texture, view["S8"], ground))
+    fixed = prior + TEXTURE_WEIGHT * texture
     odds = _odds(fixed + _spectral(scene, view, ground, first))
     second = _second_look(view, scene, ground, first, _probability(-odds))
     return _odds(fixed + _spectral(scene, view, ground, second))
@@ -171,7 +181,7 @@ def _odds(log_ratio: Flat) -> Flat:
     return np.asarray(cloud - other, np.float32)
 
 
-def _first_look(view: View, scene: xr.Dataset, ground: Ground) -> _Behind:
+def _first_look(view: View, ground: Ground) -> _Behind:
     """Take the warmth around and the usual moisture."""
     s8 = first_guess(view["S8"], ground)
     secant = np.asarray(view.secant, np.float32)
@@ -187,18 +197,25 @@ def _second_look(
     view: View, scene: xr.Dataset, ground: Ground, first: _Behind, clear: Flat
 ) -> _Behind:
     """Take what the pixels near by are that are probably clear."""
-    s8 = view["S8"]
-    split, difference = first.split, first.difference
-    if "S9" in scene:
-        split = refined(
-            np.asarray(s8 - view["S9"], np.float32), clear, split, ground, _DIFFERENCE_ROUGH_KELVIN
-        )
-    dark = view.regime == Regime.NIGHT
-    if "S7" in scene and dark.any():
-        clear_by_night = np.where(dark, clear, np.float32(0))
+    s8, dark = view["S8"], view.regime == Regime.NIGHT
+
+    def of_s8() -> Background:
+        return refined(s8, clear, first.s8, ground, ROUGH_KELVIN)
+
+    def of_split() -> Background:
+        if "S9" not in scene:
+            return first.split
+        seen = np.asarray(s8 - view["S9"], np.float32)
+        return refined(seen, clear, first.split, ground, _DIFFERENCE_ROUGH_KELVIN)
+
+    def of_difference() -> Background:
+        if "S7" not in scene or not dark.any():
+            return first.difference
         seen = np.asarray(view["S7"] - s8, np.float32)
-        difference = refined(seen, clear_by_night, difference, ground, _DIFFERENCE_ROUGH_KELVIN)
-    return _Behind(refined(s8, clear, first.s8, ground, ROUGH_KELVIN), split, difference)
+        clear_by_night = np.where(dark, clear, np.float32(0))
+        return refined(seen, clear_by_night, first.difference, ground, _DIFFERENCE_ROUGH_KELVIN)
+
+    return _Behind(*together(of_s8, of_split, of_difference))
 
 
 def _spectral(scene: xr.Dataset, view: View, ground: Ground, behind: _Behind) -> Flat:
@@ -241,11 +258,21 @@ def _log_ratio(light: str, features: Mapping[str, Flat], place: Index) -> Flat:
     present = np.zeros(place.size, np.int64)
     for bit, name in enumerate(names):
         present |= np.isfinite(features[name]).astype(np.int64) << bit
-    for pattern in np.unique(present):
+    for pattern in np.flatnonzero(np.bincount(present)):
         there = tuple(name for bit, name in enumerate(names) if pattern >> bit & 1)
         if not {"anomaly", "cooling"} & set(there):
             continue
-        chosen = np.flatnonzero(present == pattern)
-        some = {name: features[name][chosen] for name in there}
-        found[chosen] = sum(part.log_ratio(some, place[chosen]) for part in evidence(light, there))
+        parts = evidence(light, there)
+        halves = np.array_split(np.flatnonzero(present == pattern), THREADS)
+        look_ups = [partial(_look_up, parts, features, place, half) for half in halves]
+        for half, ratios in zip(halves, together(*look_ups), strict=True):
+            found[half] = ratios
+    return found
+
+
+def _look_up(
+    parts: Sequence[Evidence], features: Mapping[str, Flat], place: Index, chosen: Index
+) -> Flat:
+    some = {name: values[chosen] for name, values in features.items()}
+    found: Flat = sum(part.log_ratio(some, place[chosen]) for part in parts)  # type: ignore[assignment]
     return found

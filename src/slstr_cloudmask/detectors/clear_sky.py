@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from slstr_cloudmask.detectors.background import warm_background
 from slstr_cloudmask.detectors.climatology import Flat, usual_kelvin, usual_vapour_mm
+from slstr_cloudmask.detectors.fields import from_blocks
 from slstr_cloudmask.flags import BoolArray
 
 _BLOCK_PX = 8
@@ -34,6 +35,11 @@ class Ground:
     day: int | None
     sunlit: BoolArray
     pixel_km: float = 1.0
+
+    @property
+    def kinds(self) -> npt.NDArray[np.intp]:
+        """Which kinds there are."""
+        return np.flatnonzero(np.bincount(self.land.ravel()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ ROUGH_KELVIN = np.array((0.3, 1.8, 1.0), np.float32)
 def first_guess(s8: Flat, ground: Ground) -> Background:
     """Take the warmth around, bounded from below by the climate."""
     kelvin = np.full(s8.shape, np.nan, np.float32)
-    for side in np.unique(ground.land):
+    for side in ground.kinds:
         here = ground.land == side
         warm = warm_background(np.where(here, s8, np.float32(np.nan)))
         np.copyto(kelvin, warm - _OFFSET_KELVIN[side], where=here)
@@ -111,7 +117,7 @@ def refined(
         By how much clear pixels differ from their own smooth mean, by kind of ground.
     """
     kelvin, sigma = first.kelvin.copy(), first.sigma_kelvin.copy()
-    for side in np.unique(ground.land):
+    for side in ground.kinds:
         here = ground.land == side
         weight = np.where(here & np.isfinite(clear) & np.isfinite(values), clear, 0) ** 3
         mean, error = _averaged(values - first.kelvin, weight, first.sigma_kelvin, here, ground)
@@ -138,16 +144,10 @@ def _averaged(
         variance = np.maximum(second / safe - here_mean * here_mean, 0)
         mean = np.asarray(mean + trust * (here_mean - mean), np.float32)
         error = np.asarray(np.sqrt(trust * variance + (1 - trust) * error**2), np.float32)
-    return _to_pixels(mean, values.shape), _to_pixels(error, values.shape)
-
-
-def _to_pixels(blocks: Flat, shape: tuple[int, ...]) -> Flat:
-    """Interpolate between blocks' middles."""
-    rows, columns = (
-        np.maximum((np.arange(n, dtype=np.float32) + 0.5) / _BLOCK_PX - 0.5, np.float32(0))
-        for n in shape
+    return (
+        from_blocks(mean, values.shape, _BLOCK_PX),
+        from_blocks(error, values.shape, _BLOCK_PX),
     )
-    return _interpolated(_interpolated(blocks, rows).T, columns).T
 
 
 def _block_sum(values: Flat) -> Flat:
@@ -155,12 +155,3 @@ def _block_sum(values: Flat) -> Flat:
     padded = np.pad(values, ((0, rows - values.shape[0]), (0, columns - values.shape[1])))
     shape = (rows // _BLOCK_PX, _BLOCK_PX, columns // _BLOCK_PX, _BLOCK_PX)
     return np.asarray(padded.reshape(shape).sum(axis=(1, 3)), np.float32)
-
-
-def _interpolated(values: Flat, position: Flat) -> Flat:
-    """Interpolate between rows; positions beyond the last take its value."""
-    position = np.minimum(position, values.shape[0] - 1)
-    low = position.astype(np.intp)
-    high = np.minimum(low + 1, values.shape[0] - 1)
-    part = (position - low)[:, np.newaxis].astype(np.float32)
-    return np.asarray(values[low] * (1 - part) + values[high] * part, np.float32)

@@ -22,7 +22,6 @@ mixes land and sea. Without latitudes and surface flags, cold ground is taken fo
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -32,6 +31,7 @@ from scipy.cluster.vq import kmeans
 
 from slstr_cloudmask.detectors.fields import Field, unevenness
 from slstr_cloudmask.detectors.look import Look
+from slstr_cloudmask.detectors.threads import together
 from slstr_cloudmask.detectors.votes import vote
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.mask import build_mask
@@ -42,7 +42,7 @@ RUNS = 2
 _SAMPLE = 8000  # pixels that centres are found from
 _STILL = 1e-3  # centres rest when the mean distance falls by less
 _SEED = 20190901
-_CHUNK = 50_000
+_CHUNK = 8_000  # points whose distances stay in the cache
 # A vote of its own counts as much as that of its clusters.
 _OWN_SHARE = np.float32(0.5)
 
@@ -120,8 +120,7 @@ def describe(look: Look) -> list[Field]:
     if look.lit.any():
         cosine = look.sun_cosine
         makers += [partial(_softened, excess * cosine, 0.06) for excess in look.brighter.values()]
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(lambda make: make(), makers))
+    return together(*makers)
 
 
 def _departure(look: Look, values: Field, scale: float) -> Field:
@@ -148,8 +147,7 @@ def mean_votes(points: Field, votes: Field) -> Field:
     votes
         Of each point.
     """
-    with ThreadPoolExecutor(2) as pool:
-        runs = list(pool.map(lambda run: _one_run(points, votes, run), range(RUNS)))
+    runs = together(*(partial(_one_run, points, votes, run) for run in range(RUNS)))
     return np.asarray(np.mean(runs, axis=0), np.float32)
 
 
@@ -165,7 +163,7 @@ def _one_run(points: Field, votes: Field, run: int) -> Field:
 
 
 def _nearest(points: Field, centres: Field) -> npt.NDArray[np.intp]:
-    """Find the centre nearest to each point, part by part so that little memory is held."""
+    """Find the centre nearest to each point, part by part."""
     half = 0.5 * (centres**2).sum(axis=1)
     nearest = np.empty(len(points), np.intp)
     for first in range(0, len(points), _CHUNK):

@@ -75,7 +75,7 @@ def _extreme(
 ) -> Field:
     blocks = _reduced(values, reduce)
     wide = spread(blocks, max(1, round(size / _BLOCK_PX)), mode="nearest")
-    return _enlarged(wide, values.shape)
+    return from_blocks(wide, values.shape)
 
 
 def _reduced(values: Field, reduce: Callable[..., Field] = np.add.reduceat) -> Field:
@@ -85,17 +85,22 @@ def _reduced(values: Field, reduce: Callable[..., Field] = np.add.reduceat) -> F
     return values
 
 
-def _enlarged(blocks: Field, shape: tuple[int, ...]) -> Field:
-    """Interpolate linearly between the middles of the blocks."""
-    down, across = (_weights(count, size) for count, size in zip(blocks.shape, shape, strict=True))
-    return np.asarray(down @ blocks @ across.T, np.float32)
+def from_blocks(blocks: Field, shape: tuple[int, ...], block_px: int = _BLOCK_PX) -> Field:
+    """Interpolate linearly between the middles of blocks; beyond the outermost nothing changes."""
+    rows, columns = (
+        np.maximum((np.arange(n, dtype=np.float32) + 0.5) / block_px - 0.5, np.float32(0))
+        for n in shape
+    )
+    return _between_rows(_between_rows(blocks, rows).T, columns).T
 
 
-def _weights(blocks: int, pixels: int) -> Field:
-    """Weight of each block at each pixel (pixels, blocks), summing to 1."""
-    place = np.clip((np.arange(pixels) + 0.5) / _BLOCK_PX - 0.5, 0, blocks - 1)
-    distance = np.abs(place[:, np.newaxis] - np.arange(blocks))
-    return np.asarray(np.maximum(1 - distance, 0), np.float32)
+def _between_rows(values: Field, position: Field) -> Field:
+    """Interpolate between rows; positions beyond the last take its value."""
+    position = np.minimum(position, values.shape[0] - 1)
+    low = position.astype(np.intp)
+    high = np.minimum(low + 1, values.shape[0] - 1)
+    part = (position - low)[:, np.newaxis].astype(np.float32)
+    return np.asarray(values[low] * (1 - part) + values[high] * part, np.float32)
 
 
 class Background:
@@ -126,7 +131,7 @@ class Background:
         for reach, (share, size) in reversed(list(zip(_REACHES_PX, self._shares, strict=True))):
             enough = _ENOUGH_CLEAR * size
             result = (_smooth(weighted, reach) + enough * result) / (share + enough)
-        return np.asarray(_enlarged(result, values.shape) + middle, np.float32)
+        return np.asarray(from_blocks(result, values.shape) + middle, np.float32)
 
 
 def _smooth(blocks: Field, reach_px: float) -> Field:
