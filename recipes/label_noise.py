@@ -5,7 +5,8 @@
 All learn from the same scenes; stores are packed by ``recipes/study.sh``. Scored on the packed
 patches of other scenes against their truth (``--truth``): the Kuipers skill and accuracy at a
 probability of 0.5, and the skill at the best threshold, which nobody knows without truth. OUT gets
-a line of JSON a run; what is there is not run again.
+a line of JSON a run; what is there is not run again. Seeds may be shared among processes, which
+may add to one file.
 """
 
 import argparse
@@ -51,20 +52,20 @@ def main() -> None:
     for name in ("bayes", "agreed", "masks", "truth"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"store of label {name}")
     parser.add_argument("-o", "--output", type=Path, required=True, help="JSON lines, kept")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--patches", type=int, default=480, help="that each run learns from")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--patches", type=int, default=240, help="that each run learns from")
     given = parser.parse_args()
     stores = {name: open_store(getattr(given, name)) for name in ("bayes", "agreed", "masks")}
     judged = open_store(given.truth)
     done = _read(given.output)
-    for seed in range(1, given.seeds + 1):
+    for seed in given.seeds:
         for name, label, changes in METHODS:
             if any(row["method"] == name and row["seed"] == seed for row in done):
                 continue
             config = TrainConfig(
-                epochs=1, epoch_patches=given.patches, batch_size=8, widths=WIDTHS, seed=seed,
+                epochs=1, epoch_patches=given.patches, batch_size=4, widths=WIDTHS, seed=seed,
                 optimiser="muon", learning_rate=3e-3, schedule="one_cycle", augment="d4",
-                train_split=0.95, patience=None, compile=True, **changes,
+                train_split=0.95, patience=None, compile=False, head_from_zero=True, **changes,
             )  # fmt: skip
             network = train(config, stores[label], device=torch.device("cpu")).network
             row = {
