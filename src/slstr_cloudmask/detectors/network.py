@@ -16,7 +16,14 @@ from slstr_cloudmask import channels
 from slstr_cloudmask.errors import InputError, ModelError
 from slstr_cloudmask.flags import UNKNOWN, value_flag_variable
 from slstr_cloudmask.mask import build_mask
-from slstr_cloudmask.network.certainty import calibrated, companion_logits, outside_ranges, weighed
+from slstr_cloudmask.network.certainty import (
+    Places,
+    calibrated,
+    companion_logits,
+    outside_ranges,
+    regime_places,
+    weighed,
+)
 from slstr_cloudmask.network.device import resolve_device, resolve_precision
 from slstr_cloudmask.network.engine import make_engine
 from slstr_cloudmask.network.inference import InferenceMode, predict_logits
@@ -106,7 +113,8 @@ class Network:
         ModelError
             As `inputs`.
         """
-        return self._probability(self.inputs(scene), scene)
+        x_HWC = self.inputs(scene)
+        return self._probability(x_HWC, scene, regime_places(scene))
 
     def logits(self, x_HWC: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the network's own logits of cloud (rows, columns) of what it reads."""
@@ -120,14 +128,14 @@ class Network:
         )
 
     def _probability(
-        self, x_HWC: npt.NDArray[np.float32], scene: xr.Dataset
+        self, x_HWC: npt.NDArray[np.float32], scene: xr.Dataset, places: Places
     ) -> npt.NDArray[np.float32]:
         config, own = self.model.config, self.logits(x_HWC)
         if config.companion is None:
-            logits = calibrated(own, scene, config.calibration)
+            logits = calibrated(own, places, config.calibration)
         else:
             other = self.companion_logits(scene, config.companion)
-            logits = weighed(own, other, scene, config.companion_weights, config.calibration)
+            logits = weighed(own, other, places, config.companion_weights, config.calibration)
         return torch.sigmoid(torch.from_numpy(logits)).numpy()
 
     def companion_logits(self, scene: xr.Dataset, name: str) -> npt.NDArray[np.float32]:
@@ -155,11 +163,12 @@ class Network:
         not like that.
         """
         x_HWC = self.inputs(scene)
-        mask = self.mask(scene, self._probability(x_HWC, scene))
+        places = regime_places(scene)
+        mask = self.mask(scene, self._probability(x_HWC, scene, places))
         config = self.model.config
         if not config.ranges:
             return mask
-        outside = outside_ranges(x_HWC, scene, config.normaliser.inputs, config.ranges)
+        outside = outside_ranges(x_HWC, places, config.normaliser.inputs, config.ranges)
         unknown = mask["cloud_mask"].values == UNKNOWN
         return mask.assign(
             outside_training=value_flag_variable(
