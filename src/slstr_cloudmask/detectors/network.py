@@ -5,6 +5,7 @@ the other is converted first; the Mask says both, the scene's as given and the m
 """
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 import xarray as xr
 
 from slstr_cloudmask import channels
+from slstr_cloudmask.detectors import DETECTORS, Detector, get_detector
 from slstr_cloudmask.errors import InputError, ModelError
 from slstr_cloudmask.flags import UNKNOWN, value_flag_variable
 from slstr_cloudmask.mask import build_mask
@@ -59,6 +61,8 @@ class Network:
         What runs it, and for how many scenes: see ``network.engine``.
     mode
         ``scene`` or ``patches``: see ``network.inference``.
+    companions
+        Makes the detector of a name that the model is weighed with.
 
     Raises
     ------
@@ -80,6 +84,7 @@ class Network:
         engine: str = "auto",
         scenes: int = 1,
         mode: InferenceMode = "scene",
+        companions: Callable[[str], Detector] = get_detector,
     ) -> None:
         self.model = model if isinstance(model, Model) else load_model(model)
         self.device = resolve_device(device)
@@ -88,6 +93,7 @@ class Network:
         self.precision = resolve_precision(precision, self.device)
         self.threshold = _threshold(self.model, threshold)
         self.mode: InferenceMode = mode
+        self._companions = companions
         self.engine = make_engine(
             self.model, engine=engine, device=self.device, precision=self.precision, scenes=scenes
         )
@@ -146,14 +152,12 @@ class Network:
         ModelError
             There is no such detector.
         """
-        from slstr_cloudmask.detectors import DETECTORS
-
         if name not in DETECTORS:
             raise ModelError(
                 f"The model is weighed with the detector {name!r}, which this version does not "
                 f"have: expected one of {', '.join(DETECTORS)}."
             )
-        mask = DETECTORS[name].make("balanced").predict(scene)
+        mask = self._companions(name).predict(scene)
         return companion_logits(mask["cloud_probability"].values)
 
     def predict(self, scene: xr.Dataset) -> xr.Dataset:
