@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from slstr_cloudmask.detectors.background import mean_around, warm_background
 from slstr_cloudmask.detectors.cloud_tests import Array
+from slstr_cloudmask.detectors.surroundings import mean_around, warm_background
 from slstr_cloudmask.flags import UNKNOWN, BoolArray
 from slstr_cloudmask.io.mask_attributes import parse_time
 from slstr_cloudmask.scene import FloatArray, Regime, regime, surface_flag
