@@ -2,11 +2,15 @@
 
 import errno
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from slstr_cloudmask.atomic import replacing
+from slstr_cloudmask.atomic import replacing, write_bytes
 from slstr_cloudmask.errors import OutputExistsError, WriteError
 
 
@@ -52,6 +56,48 @@ def test_what_a_killed_process_leaves_is_hidden_and_has_another_name(tmp_path: P
         assert list(tmp_path.rglob("S3*.hdf")) == []
         assert all(name.startswith(".") for name in leftovers(tmp_path))
         assert temporary.suffix == ".hdf"
+
+
+ENDLESS = """
+import sys, time
+from pathlib import Path
+from slstr_cloudmask.atomic import replacing
+
+with replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    print(temporary.parent.name, flush=True)
+    time.sleep(600)
+"""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[str]:
+    """Have another process write, which is killed at the end; give the name of its leftover."""
+    command = [sys.executable, "-c", ENDLESS, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+@pytest.mark.skipif(not Path("/proc/self/ns/pid").exists(), reason="needs process namespaces")
+def test_what_a_killed_process_left_goes_when_the_target_is_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "mask.nc"
+    with writing(path) as alive:
+        with writing(path) as dead, writing(tmp_path / "other.nc") as dead_of_another:
+            pass
+        name, mark, letters = dead.rsplit(".", 2)
+        of_another_machine = f"{name}.{'0' * 12}{mark[12:]}.{letters}"
+        with_an_old_folder = f"{name}.{mark}.________"
+        (tmp_path / of_another_machine).mkdir()
+        (tmp_path / with_an_old_folder / "new.old").mkdir(parents=True)
+        kept = [alive, dead_of_another, of_another_machine, with_an_old_folder]
+        assert leftovers(tmp_path) == sorted([dead, *kept])
+        write_bytes(path, b"whole")
+        assert leftovers(tmp_path) == sorted(["mask.nc", *kept])
+        assert (tmp_path / alive / "new.nc").read_text() == "half"
 
 
 def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from slstr_cloudmask.detectors import get_detector
 from slstr_cloudmask.detectors.bayesian import Bayesian, bands_used
 from slstr_cloudmask.detectors.clear_sky import (
     ROUGH_KELVIN,
-    Background,
+    ClearSky,
     Ground,
     first_guess,
     refined,
@@ -115,7 +115,7 @@ def test_clear_pixels_near_by_correct_the_background() -> None:
     s8[:, 40:] = 260
     clear = np.ones(shape, np.float32)
     clear[:, 40:] = 0
-    first = Background(np.full(shape, 285, np.float32), np.full(shape, 3, np.float32))
+    first = ClearSky(np.full(shape, 285, np.float32), np.full(shape, 3, np.float32))
     found = refined(s8, clear, first, ground(shape), ROUGH_KELVIN)
     # Thousands of clear pixels within 15 km outweigh the guess: within a hundredth of its 5 K.
     assert found.kelvin[40, 20] == pytest.approx(280, abs=0.2)

@@ -10,7 +10,14 @@ from scipy import special
 
 from slstr_cloudmask.detectors.network import Network
 from slstr_cloudmask.errors import InputError, ModelError
-from slstr_cloudmask.network.certainty import calibrated, companion_logits, outside_ranges, weighed
+from slstr_cloudmask.network.certainty import (
+    Places,
+    calibrated,
+    companion_logits,
+    outside_ranges,
+    regime_places,
+    weighed,
+)
 from slstr_cloudmask.network.model_file import (
     Model,
     ModelConfig,
@@ -24,11 +31,12 @@ from slstr_cloudmask.training.calibration import calibrate, fit_thresholds, fit_
 from tests.scenes import make_scene, read_made_scene, touch_scenes
 
 
-def three_lights() -> xr.Dataset:
-    return build_scene(
+def three_lights() -> Places:
+    scene = build_scene(
         {"S8": [[280.0, 280.0, 280.0]], "S1": [[0.5, np.nan, np.nan]]},
         coordinates={"solar_zenith_angle": [[30.0, 85.0, 120.0]]},
     )
+    return regime_places(scene)
 
 
 def test_logits_are_stretched_by_light() -> None:

@@ -10,8 +10,8 @@ import xarray as xr
 from slstr_cloudmask.detectors import Detector, get_detector
 from slstr_cloudmask.detectors.clusters import Clusters, mean_votes
 from slstr_cloudmask.detectors.fields import Background, filled, highest, lowest, unevenness
+from slstr_cloudmask.detectors.gapless_scene import GaplessScene, clear_shortwave
 from slstr_cloudmask.detectors.kim2020 import Kim2020
-from slstr_cloudmask.detectors.look import Look, clear_shortwave
 from slstr_cloudmask.detectors.votes import emissivity, vote
 from slstr_cloudmask.flags import flag_variable
 from slstr_cloudmask.scene import build_scene, label
@@ -95,9 +95,9 @@ def test_the_background_is_of_clear_pixels_and_near_ones_first() -> None:
 def test_reflectance_at_37_is_what_a_layer_does_not_emit() -> None:
     # Emissivity .9 at 285 K: B(T7) = .9 B(285), exp(-3844.9 / T7) = .9 exp(-3844.9 / 285), so
     # 1 / T7 = 1 / 285 - ln(.9) / 3844.9 and T7 = 282.79 K.
-    look = Look(scene_of({"S7": 282.79, "S8": 285.0, "S9": 284.5}))
-    assert look.reflectance_37 is not None
-    np.testing.assert_allclose(look.reflectance_37, 0.10, atol=2e-3)
+    gapless = GaplessScene(scene_of({"S7": 282.79, "S8": 285.0, "S9": 284.5}))
+    assert gapless.reflectance_37 is not None
+    np.testing.assert_allclose(gapless.reflectance_37, 0.10, atol=2e-3)
 
 
 def test_reflectance_at_37_by_day() -> None:
@@ -105,16 +105,16 @@ def test_reflectance_at_37_by_day() -> None:
     # 2.006e-5; B(280) = exp(-13.732) = 1.087e-6. R = .1: .9 * 1.087e-6 + .1 * 2.006e-5 * .6428 (50
     # degrees) = 2.268e-6, of which T7 = 3844.9 / 12.997 = 295.84 K.
     scene = scene_of(SUNLIT_SEA | {"S7": 295.84, "S8": 280.0}, zenith_deg=50)
-    look = Look(scene)
-    assert look.reflectance_37 is not None
-    np.testing.assert_allclose(look.reflectance_37, 0.10, atol=2e-3)
+    gapless = GaplessScene(scene)
+    assert gapless.reflectance_37 is not None
+    np.testing.assert_allclose(gapless.reflectance_37, 0.10, atol=2e-3)
 
 
 def test_twilight_says_nothing_where_sun_and_emission_are_equal() -> None:
     # B(280) over 2.006e-5 is a cosine of .0542: 86.89 degrees.
-    look = Look(scene_of({"S7": 285.0, "S8": 280.0, "S9": 279.5}, zenith_deg=86.89))
-    assert look.reflectance_37 is not None
-    np.testing.assert_array_equal(look.reflectance_37, 0)
+    gapless = GaplessScene(scene_of({"S7": 285.0, "S8": 280.0, "S9": 279.5}, zenith_deg=86.89))
+    assert gapless.reflectance_37 is not None
+    np.testing.assert_array_equal(gapless.reflectance_37, 0)
 
 
 def test_clear_air_at_night_by_its_moisture() -> None:
@@ -128,7 +128,7 @@ def test_emissivity_is_the_share_of_the_way_to_the_coldest() -> None:
     scene = scene_of({"S7": 290.0, "S8": 290.0, "S9": 289.4}, {"S7": 250, "S8": 250, "S9": 250})
     for name in SEA:
         scene[name].values[25:30, 35:40] = 261
-    found = emissivity(Look(scene), 45)
+    found = emissivity(GaplessScene(scene), 45)
     assert found[27, 37] == pytest.approx(0.769, abs=0.01)
     assert found[32, 37] == pytest.approx(1, abs=0.01)
     assert found[5, 5] == pytest.approx(0, abs=0.01)
@@ -142,8 +142,8 @@ def test_a_veil_too_thin_for_cloud_draws_no_vote_by_day() -> None:
     # is half; it begins at .028.
     rise = {name: SUNLIT_SEA[name] + 0.056 for name in ("S1", "S2", "S3", "S5", "S6")}
     thin = {name: SUNLIT_SEA[name] + 0.026 for name in ("S1", "S2", "S3", "S5", "S6")}
-    half = vote(Look(scene_of(SUNLIT_SEA, rise, zenith_deg=60)))
-    none = vote(Look(scene_of(SUNLIT_SEA, thin, zenith_deg=60)))
+    half = vote(GaplessScene(scene_of(SUNLIT_SEA, rise, zenith_deg=60)))
+    none = vote(GaplessScene(scene_of(SUNLIT_SEA, thin, zenith_deg=60)))
     assert half[30, 45] == pytest.approx(0.5, abs=0.05)
     assert none[30, 45] == 0
     assert half[5, 5] == none[5, 5] == 0
@@ -152,7 +152,7 @@ def test_a_veil_too_thin_for_cloud_draws_no_vote_by_day() -> None:
 def test_fog_at_night_as_warm_as_the_sea() -> None:
     # Emissivity .87 at 3.7 um and 285 K: T7 = 1 / (1 / 285 - ln(.87) / 3844.9) = 282.09 K.
     fog = {"S7": 282.09, "S8": 285.0, "S9": 284.6}
-    votes = vote(Look(scene_of({"S7": 285.0, "S8": 285.0, "S9": 284.6}, fog)))
+    votes = vote(GaplessScene(scene_of({"S7": 285.0, "S8": 285.0, "S9": 284.6}, fog)))
     assert votes[30, 45] == 1
     assert votes[5, 5] == 0
 

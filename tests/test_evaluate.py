@@ -11,18 +11,24 @@ import xarray as xr
 from typer.testing import CliRunner
 
 from slstr_cloudmask.assessment import assess, contenders, make_plan
-from slstr_cloudmask.assessment.contenders import HIDDEN, name_contenders
+from slstr_cloudmask.assessment.contenders import HIDDEN, name_contenders, without_answers
 from slstr_cloudmask.cli.app import app
 from slstr_cloudmask.detectors import get_detector
+from slstr_cloudmask.detectors.network import Network
+from slstr_cloudmask.detectors.thresholds import Thresholds
 from slstr_cloudmask.errors import InputError, MissingFileError
-from slstr_cloudmask.evaluation.strata import EVERY_KIND, rank, scene_strata
+from slstr_cloudmask.evaluation.counts import Counts
+from slstr_cloudmask.evaluation.strata import EVERY_KIND, EVERYTHING, rank, scene_strata
 from slstr_cloudmask.flags import flag_variable, value_flag_variable
+from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.io.other_sensor import read_band_mapping
 from slstr_cloudmask.io.scene_file import write_scene_file
 from slstr_cloudmask.mask import build_mask
+from slstr_cloudmask.network.model_file import save_model
 from slstr_cloudmask.scene import build_scene
 from tests.scenes import BAYES_MASKS
 from tests.scenes import make_scene as make_plain_scene
+from tests.test_certainty import model
 
 SHAPE = (40, 60)
 
@@ -144,6 +150,36 @@ def test_a_detector_does_not_see_the_answer(data: Path, monkeypatch: pytest.Monk
     assert seen
     assert not seen[0] & HIDDEN
     assert {"truth", "bayes", "summary_cloud", "optical_depth", "surface_kind"} <= HIDDEN
+
+
+def test_a_companion_masks_each_scene_once(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    predict = Thresholds.predict
+
+    def counting(self: Thresholds, scene: xr.Dataset) -> xr.Dataset:
+        asked.append(id(scene))
+        return predict(self, scene)
+
+    monkeypatch.setattr(Thresholds, "predict", counting)
+    made = model()
+    weights = dict.fromkeys(("day", "twilight", "night"), (1.0, 1.0, 0.0))
+    weighed = {"companion": "thresholds", "companion_weights": weights}
+    folders = [tmp_path / name for name in ("a", "b")]
+    for folder in folders:
+        save_model(made.network, made.config.model_copy(update=weighed), folder)
+    paths = sorted(data.glob("*.nc"))[:2]
+    names = [*map(str, folders), "thresholds"]
+    result = assess(paths, make_plan(names, ["truth"], device="cpu"))
+    assert len(asked) == 2  # by two networks and for itself, of two scenes
+    # What was kept is the scene's own: a network answers as it does by itself.
+    network = Network(folders[0], device="cpu")
+    for path in paths:
+        scene = open_scene(path)
+        said = network.predict(without_answers(scene))["cloud_mask"].values
+        expected = Counts.of(said == 1, scene["truth"].values == 1, said <= 1)
+        assert result.pool["b", "truth", EVERYTHING].counts[path.name] == expected
 
 
 def test_a_detector_that_answers_nowhere_is_left_out(

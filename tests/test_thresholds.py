@@ -9,8 +9,8 @@ import xarray as xr
 
 from slstr_cloudmask.detectors import cloud_tests as tests
 from slstr_cloudmask.detectors import get_detector
-from slstr_cloudmask.detectors.background import gross_limit, local_spread, warm_background
 from slstr_cloudmask.detectors.protocol import Detector
+from slstr_cloudmask.detectors.surroundings import gross_limit, local_spread, warm_background
 from slstr_cloudmask.detectors.thresholds import TESTS, CloudTest, Thresholds
 from slstr_cloudmask.flags import flag_variable
 from slstr_cloudmask.scene import build_scene, label, usable_bands

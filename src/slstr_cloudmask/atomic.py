@@ -6,18 +6,29 @@
 The block writes to a temporary neighbour, which takes the final name only when the block ends
 well; otherwise it is removed. A folder works like a file: make it at ``temporary`` and fill it.
 
+What a killed process leaves of a target is removed by the next one of the same machine that writes
+there. Of another machine's nobody here can tell whether it is still being written: it stays.
+
 HDF5 does not survive a disk that fills up under it, so such files are made in memory and written
 with ``write_bytes``.
 """
 
+import hashlib
+import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO
 
 from slstr_cloudmask.errors import CloudMaskError, OutputExistsError, WriteError
+
+# A temporary neighbour: the target's name, whose it is (`_here` and process), mkdtemp's letters.
+_SCRATCH = re.compile(r"\.(.+)\.([0-9a-f]{12})-(\d{1,9})\.\w{8}", re.DOTALL)
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
@@ -85,7 +96,7 @@ def replacing(
     new_parents = [parent for parent in path.parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name[:64]}.", dir=path.parent))
+        scratch = _make_scratch(path)
         # Another name, so that what a killed process leaves is never taken for the real thing.
         temporary = scratch / f"new{path.suffix}"
         yield temporary
@@ -104,6 +115,49 @@ def replacing(
         for parent in new_parents:
             with suppress(OSError):  # one that holds something stays
                 parent.rmdir()
+
+
+def _make_scratch(path: Path) -> Path:
+    """Make the folder in which ``path`` is written, in place of those that the dead left."""
+    target, here = path.name[:64], _here()
+    for left, scratch in _left_behind(path.parent.absolute()):
+        if left == target:
+            shutil.rmtree(scratch, ignore_errors=True)
+    mark = f"{here}-{os.getpid()}." if here else ""
+    return Path(tempfile.mkdtemp(prefix=f".{target}.{mark}", dir=path.parent))
+
+
+def _here() -> str:
+    """Name what process numbers belong to: this machine since it started, and this container.
+
+    Empty where the system does not say; there nothing is taken for left behind.
+    """
+    try:
+        started = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        numbers = Path("/proc/self/ns/pid").readlink()
+    except OSError:
+        return ""
+    known = f"{socket.gethostname()} {started} {numbers}"
+    return hashlib.sha256(known.encode()).hexdigest()[:12]
+
+
+@cache  # once for each folder, which may hold many thousand files
+def _left_behind(folder: Path) -> list[tuple[str, Path]]:
+    """Find temporary folders of processes of `_here` that are gone, and the names of their targets.
+
+    One from which a folder that had stepped aside did not come back is not among them.
+    """
+    import psutil
+
+    found, here = [], _here()
+    with suppress(OSError):
+        for entry in folder.iterdir():
+            match = _SCRATCH.fullmatch(entry.name)
+            if match is None or match[2] != here or psutil.pid_exists(int(match[3])):
+                continue
+            if not any(entry.glob("*.old")):
+                found.append((match[1], entry))
+    return found
 
 
 def write_bytes(path: Path, content: bytes | memoryview, *, overwrite: bool = False) -> None:

@@ -2,9 +2,11 @@
 
     contenders = name_contenders(["clusters", "robust=runs/robust/model", "provider"])
 
-A detector is shown a scene without its labels and strata, so that none can look at the answer.
+A detector is shown a scene without its labels and strata, so that none can look at the answer. One
+without a model masks each scene once, for itself and for every network that is weighed with it.
 """
 
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from slstr_cloudmask.detectors import Detector, get_detector, list_detectors
+from slstr_cloudmask.detectors import DETECTORS, Detector, get_detector, list_detectors
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.scene import LABEL_NAMES, STRATUM_NAMES, FloatArray, label
@@ -49,13 +51,20 @@ class Contender:
     device: str = "auto"
     precision: str = "auto"
 
-    def masks(self, scene: xr.Dataset) -> Iterator[tuple[str, Masked]]:
+    def masks(self, scene: xr.Dataset, shown: xr.Dataset) -> Iterator[tuple[str, Masked]]:
         """Yield what it says of a scene: name, and mask with probability (rows, columns).
 
         The provider has a mask for each of its labels that the scene holds.
+
+        Parameters
+        ----------
+        scene
+            The scene, with its labels.
+        shown
+            The same `without_answers`, one for all contenders.
         """
         if self.detector != PROVIDER:
-            mask = make(self).predict(scene.drop_vars(HIDDEN, errors="ignore"))
+            mask = make(self).predict(shown)
             yield self.name, (mask["cloud_mask"].values, mask["cloud_probability"].values)
             return
         for name in PROVIDER_LABELS:
@@ -67,16 +76,37 @@ class Contender:
         return self.detector == PROVIDER and mask == f"{self.name} {label_name}"
 
 
+class AskedOnce:
+    """A detector that keeps what it said of the last scene, which nobody may change meanwhile."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.name, self._detector = detector.name, detector
+        self._last: tuple[weakref.ref[xr.Dataset], xr.Dataset] | None = None
+
+    def predict(self, scene: xr.Dataset) -> xr.Dataset:
+        """Return the Mask of a Scene, the same one for the same scene."""
+        if self._last is None or self._last[0]() is not scene:
+            self._last = weakref.ref(scene), self._detector.predict(scene)
+        return self._last[1]
+
+
 @cache
 def make(contender: Contender) -> Detector:
     """Make the detector, once in a process."""
-    return get_detector(
+    given = {"device": contender.device, "precision": contender.precision}
+    detector = get_detector(
         contender.detector,
         model=contender.model,
         threshold=contender.threshold,
-        device=contender.device,
-        precision=contender.precision,
+        companions=lambda name: make(Contender(name, name, **given)),
+        **given,
     )
+    return AskedOnce(detector) if contender.detector in DETECTORS else detector
+
+
+def without_answers(scene: xr.Dataset) -> xr.Dataset:
+    """Return what detectors are shown of a scene."""
+    return scene.drop_vars(HIDDEN, errors="ignore")
 
 
 def name_contenders(

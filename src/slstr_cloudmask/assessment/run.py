@@ -16,7 +16,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from slstr_cloudmask.assessment.contenders import Contender, name_contenders
+from slstr_cloudmask.assessment.contenders import Contender, name_contenders, without_answers
 from slstr_cloudmask.assessment.labels import LabelOptions, LabelSource, name_labels
 from slstr_cloudmask.errors import CloudMaskError, InputError, MissingLabelError
 from slstr_cloudmask.evaluation.pool import Labelled, Pair, Pool, Score, score_strata
@@ -208,10 +208,10 @@ def _score(task: _Task) -> _Scored:
         name: {s: labelled.of(where) for s, where in strata.items()} | dict(labelled.strata)
         for name, labelled in labels.items()
     }
-    scored = _Scored(labels=set(labels))
+    scored, shown = _Scored(labels=set(labels)), without_answers(scene)
     for contender in task.plan.contenders:
         try:
-            for mask, (cloud_mask, probability) in contender.masks(scene):
+            for mask, (cloud_mask, probability) in contender.masks(scene, shown):
                 if not (cloud_mask <= 1).any():
                     there = ", ".join(bands_present(scene))
                     scored.left_out[mask] = f"it answers for no pixel of a scene with {there}"

@@ -4,7 +4,7 @@
 in ``DETECTORS``; it is imported when it is asked for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -102,6 +102,7 @@ def get_detector(
     precision: str = "auto",
     engine: str = "auto",
     scenes: int = 1,
+    companions: Callable[[str], Detector] | None = None,
 ) -> Detector:
     """Make a detector.
 
@@ -117,6 +118,8 @@ def get_detector(
         Where and how a network runs.
     engine, scenes
         What runs it, and for how many scenes: see ``network.engine``.
+    companions
+        Makes the detector of a name that a network is weighed with; by default this function.
 
     Raises
     ------
@@ -145,6 +148,7 @@ def get_detector(
         precision=precision,
         engine=engine,
         scenes=scenes,
+        companions=companions or get_detector,
     )
     network.name = name
     return network

@@ -39,7 +39,7 @@ import xarray as xr
 from slstr_cloudmask import channels
 from slstr_cloudmask.detectors.clear_sky import (
     ROUGH_KELVIN,
-    Background,
+    ClearSky,
     Ground,
     first_guess,
     refined,
@@ -54,9 +54,9 @@ from slstr_cloudmask.detectors.evidence import (
     place_index,
 )
 from slstr_cloudmask.detectors.features import Clear, reflected_features, thermal_features
+from slstr_cloudmask.detectors.measured_scene import MeasuredScene
 from slstr_cloudmask.detectors.prior import TEXTURE_WEIGHT, log_prior, log_texture
 from slstr_cloudmask.detectors.threads import THREADS, together
-from slstr_cloudmask.detectors.view import View
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.mask import build_mask
 from slstr_cloudmask.radiometry import scene_name
@@ -84,9 +84,9 @@ _LIGHTS: tuple[tuple[tuple[str, ...], int], ...] = (
 class _Behind:
     """Clear sky behind every pixel: S8, S8 - S9 and S7 - S8."""
 
-    s8: Background
-    split: Background
-    difference: Background
+    s8: ClearSky
+    split: ClearSky
+    difference: ClearSky
 
 
 class Bayesian:
@@ -109,7 +109,7 @@ class Bayesian:
         if "S8" in used:
             probability = _probability(log_odds(scene))
         else:
-            probability = np.full(View(scene).regime.shape, np.nan, np.float32)
+            probability = np.full(MeasuredScene(scene).regime.shape, np.nan, np.float32)
             logger.warning(
                 "The Bayesian mask of %s stays unknown: expected S8, found %s. "
                 "Use a scene with this band.",
@@ -127,26 +127,28 @@ class Bayesian:
 
 def bands_used(scene: xr.Dataset) -> tuple[str, ...]:
     """Name the bands that the light of a scene lets be used; S1 and S6 add nothing."""
-    lights = np.flatnonzero(np.bincount(View(scene).regime.ravel()))
+    lights = np.flatnonzero(np.bincount(MeasuredScene(scene).regime.ravel()))
     useful = {band for light in lights for band in usable_bands(int(light))} - {"S1", "S6"}
     return tuple(name for name in channels.NAMES if name in useful and name in scene)
 
 
 def log_odds(scene: xr.Dataset) -> Flat:
     """Natural logarithm of P(cloud) / P(no cloud), float32 (rows, columns), NaN where unknown."""
-    view = View(scene)
-    ground = ground_of(scene, view)
-    first = _first_look(view, ground)
-    prior, texture = together(partial(log_prior, ground), partial(log_texture, view["S8"], ground))
+    measured = MeasuredScene(scene)
+    ground = ground_of(scene, measured)
+    first = _first_look(measured, ground)
+    prior, texture = together(
+        partial(log_prior, ground), partial(log_texture, measured["S8"], ground)
+    )
     fixed = prior + TEXTURE_WEIGHT * texture
-    odds = _odds(fixed + _spectral(scene, view, ground, first))
-    second = _second_look(view, scene, ground, first, _probability(-odds))
-    return _odds(fixed + _spectral(scene, view, ground, second))
+    odds = _odds(fixed + _spectral(scene, measured, ground, first))
+    second = _second_look(measured, scene, ground, first, _probability(-odds))
+    return _odds(fixed + _spectral(scene, measured, ground, second))
 
 
-def ground_of(scene: xr.Dataset, view: View) -> Ground:
+def ground_of(scene: xr.Dataset, measured: MeasuredScene) -> Ground:
     """Gather what the scene knows of the ground under it."""
-    land = np.full(view.regime.shape, 2, np.intp)
+    land = np.full(measured.regime.shape, 2, np.intp)
     for value, meaning in enumerate(("ocean", "land")):
         if (where := surface_flag(scene, meaning)) is not None:
             land[where] = value
@@ -157,7 +159,7 @@ def ground_of(scene: xr.Dataset, view: View) -> Ground:
         land,
         latitude,
         _day_of_year(scene),
-        view.regime == Regime.DAY,
+        measured.regime == Regime.DAY,
         PIXEL_KM.get(str(scene.attrs.get("grid")), 1.0),
     )
 
@@ -181,53 +183,53 @@ def _odds(log_ratio: Flat) -> Flat:
     return np.asarray(cloud - other, np.float32)
 
 
-def _first_look(view: View, ground: Ground) -> _Behind:
+def _first_look(measured: MeasuredScene, ground: Ground) -> _Behind:
     """Take the warmth around and the usual moisture."""
-    s8 = first_guess(view["S8"], ground)
-    secant = np.asarray(view.secant, np.float32)
+    s8 = first_guess(measured["S8"], ground)
+    secant = np.asarray(measured.secant, np.float32)
     spread = np.full(s8.kelvin.shape, _FIRST_SPREAD_KELVIN)
     return _Behind(
         s8,
-        Background(usual_split_kelvin(s8.kelvin, secant), spread),
-        Background(usual_difference_kelvin(s8.kelvin, secant), spread),
+        ClearSky(usual_split_kelvin(s8.kelvin, secant), spread),
+        ClearSky(usual_difference_kelvin(s8.kelvin, secant), spread),
     )
 
 
 def _second_look(
-    view: View, scene: xr.Dataset, ground: Ground, first: _Behind, clear: Flat
+    measured: MeasuredScene, scene: xr.Dataset, ground: Ground, first: _Behind, clear: Flat
 ) -> _Behind:
     """Take what the pixels near by are that are probably clear."""
-    s8, dark = view["S8"], view.regime == Regime.NIGHT
+    s8, dark = measured["S8"], measured.regime == Regime.NIGHT
 
-    def of_s8() -> Background:
+    def of_s8() -> ClearSky:
         return refined(s8, clear, first.s8, ground, ROUGH_KELVIN)
 
-    def of_split() -> Background:
+    def of_split() -> ClearSky:
         if "S9" not in scene:
             return first.split
-        seen = np.asarray(s8 - view["S9"], np.float32)
+        seen = np.asarray(s8 - measured["S9"], np.float32)
         return refined(seen, clear, first.split, ground, _DIFFERENCE_ROUGH_KELVIN)
 
-    def of_difference() -> Background:
+    def of_difference() -> ClearSky:
         if "S7" not in scene or not dark.any():
             return first.difference
-        seen = np.asarray(view["S7"] - s8, np.float32)
+        seen = np.asarray(measured["S7"] - s8, np.float32)
         clear_by_night = np.where(dark, clear, np.float32(0))
         return refined(seen, clear_by_night, first.difference, ground, _DIFFERENCE_ROUGH_KELVIN)
 
     return _Behind(*together(of_s8, of_split, of_difference))
 
 
-def _spectral(scene: xr.Dataset, view: View, ground: Ground, behind: _Behind) -> Flat:
+def _spectral(scene: xr.Dataset, measured: MeasuredScene, ground: Ground, behind: _Behind) -> Flat:
     """Look every pixel up in the tables of its light: (rows, columns, 2), NaN where unknown."""
-    found = np.full((view.regime.size, 2), np.nan, np.float32)
-    light = _light(scene, view).ravel()
+    found = np.full((measured.regime.size, 2), np.nan, np.float32)
+    light = _light(scene, measured).ravel()
     for number, (tables, regime) in enumerate(_LIGHTS):
         where = np.flatnonzero(light == number)
         if where.size == 0:
             continue
         names = [band for band in usable_bands(regime) if band in scene]
-        bands = {name: view[name].ravel()[where] for name in names}
+        bands = {name: measured[name].ravel()[where] for name in names}
         clear = Clear(
             *(part.kelvin.ravel()[where] for part in (behind.s8, behind.split, behind.difference))
         )
@@ -237,14 +239,14 @@ def _spectral(scene: xr.Dataset, view: View, ground: Ground, behind: _Behind) ->
             clear.kelvin, behind.s8.sigma_kelvin.ravel()[where], ground.land.ravel()[where]
         )
         found[where] = sum(_log_ratio(table, features, place) for table in tables) / len(tables)
-    return np.reshape(found, (*view.regime.shape, 2))
+    return np.reshape(found, (*measured.regime.shape, 2))
 
 
-def _light(scene: xr.Dataset, view: View) -> npt.NDArray[np.uint8]:
+def _light(scene: xr.Dataset, measured: MeasuredScene) -> npt.NDArray[np.uint8]:
     """Which of `_LIGHTS` each pixel has."""
     by_regime = np.full(256, 5, np.uint8)
     by_regime[[Regime.DAY, Regime.TWILIGHT, Regime.NIGHT]] = 2, 3, 4
-    light = by_regime[view.regime]
+    light = by_regime[measured.regime]
     if "solar_zenith_angle" in scene.coords:
         low = scene["solar_zenith_angle"].values >= _LOW_SUN_DEG
         light[light == 2] = low[light == 2]

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from slstr_cloudmask.detectors.background import warm_background
 from slstr_cloudmask.detectors.climatology import Flat, usual_kelvin, usual_vapour_mm
 from slstr_cloudmask.detectors.fields import from_blocks
+from slstr_cloudmask.detectors.surroundings import warm_background
 from slstr_cloudmask.flags import BoolArray
 
 _BLOCK_PX = 8
@@ -43,8 +43,8 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True)
-class Background:
-    """Clear S8 of each pixel, K, and its standard error."""
+class ClearSky:
+    """What S8, or a difference of bands, would be without cloud, K, and its standard error."""
 
     kelvin: Flat
     sigma_kelvin: Flat
@@ -62,7 +62,7 @@ _OWN_SHARE = np.float32(0.35)
 ROUGH_KELVIN = np.array((0.3, 1.8, 1.0), np.float32)
 
 
-def first_guess(s8: Flat, ground: Ground) -> Background:
+def first_guess(s8: Flat, ground: Ground) -> ClearSky:
     """Take the warmth around, bounded from below by the climate."""
     kelvin = np.full(s8.shape, np.nan, np.float32)
     for side in ground.kinds:
@@ -71,13 +71,13 @@ def first_guess(s8: Flat, ground: Ground) -> Background:
         np.copyto(kelvin, warm - _OFFSET_KELVIN[side], where=here)
     sigma = _SPREAD_KELVIN[ground.land]
     if ground.latitude_deg is None:
-        return Background(kelvin, sigma)
+        return ClearSky(kelvin, sigma)
     climate, spread = _climate(ground)
     # Warmer than the climate is clear ground that is warm. Colder by more than its spread is
     # rather cloud, and the climate takes over.
     short = np.clip((climate - kelvin) / spread - 1, 0, 1)
     low = np.maximum(kelvin, climate - 1.5 * spread)
-    return Background(
+    return ClearSky(
         np.asarray(low, np.float32), np.asarray(sigma + short * (spread - sigma), np.float32)
     )
 
@@ -99,8 +99,8 @@ def _climate(ground: Ground) -> tuple[Flat, Flat]:
 
 
 def refined(
-    values: Flat, clear: Flat, first: Background, ground: Ground, rough: npt.NDArray[np.float32]
-) -> Background:
+    values: Flat, clear: Flat, first: ClearSky, ground: Ground, rough: npt.NDArray[np.float32]
+) -> ClearSky:
     """Let probably clear pixels near by tell what clear sky is.
 
     Parameters
@@ -123,7 +123,7 @@ def refined(
         mean, error = _averaged(values - first.kelvin, weight, first.sigma_kelvin, here, ground)
         np.add(kelvin, mean, out=kelvin, where=here)
         np.copyto(sigma, np.hypot(_OWN_SHARE * error, rough[side]), where=here)
-    return Background(kelvin, sigma)
+    return ClearSky(kelvin, sigma)
 
 
 def _averaged(

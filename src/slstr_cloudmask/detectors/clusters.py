@@ -3,11 +3,11 @@
     mask = Clusters().predict(scene)
 
 Pixels of one regime (day, twilight, night) are grouped by k-means on what each shows beyond clear
-pixels in the same place (`look`), and a cluster is called cloud by the mean of the physics votes in
-it (`votes`): no label and no training. Several clusterings of different samples are averaged, and a
-pixel's probability is half the mean of its clusters and half its own vote, so it is soft without
-being calibrated. A scene whose pixels draw no vote is clear in all of its clusters: nothing is
-split for the sake of splitting. Regimes with few pixels keep their votes.
+pixels in the same place (`gapless_scene`), and a cluster is called cloud by the mean of the physics
+votes in it (`votes`): no label and no training. Several clusterings of different samples are
+averaged, and a pixel's probability is half the mean of its clusters and half its own vote, so it is
+soft without being calibrated. A scene whose pixels draw no vote is clear in all of its clusters:
+nothing is split for the sake of splitting. Regimes with few pixels keep their votes.
 
 The method is ClusterVote of the project's design studies; k-means is Lloyd's (1982, IEEE Trans.
 Inf. Theory 28, 129) from pixels drawn at random. Thresholds are physics, worked out where they
@@ -30,7 +30,7 @@ import xarray as xr
 from scipy.cluster.vq import kmeans
 
 from slstr_cloudmask.detectors.fields import Field, unevenness
-from slstr_cloudmask.detectors.look import Look
+from slstr_cloudmask.detectors.gapless_scene import GaplessScene
 from slstr_cloudmask.detectors.threads import together
 from slstr_cloudmask.detectors.votes import vote
 from slstr_cloudmask.flags import UNKNOWN
@@ -63,25 +63,25 @@ class Clusters:
 
     def predict(self, scene: xr.Dataset) -> xr.Dataset:
         """Return the Mask of a Scene with any of the bands."""
-        look = Look(scene)
+        gapless = GaplessScene(scene)
         return build_mask(
             scene,
-            cluster_probability(look, vote(look)),
+            cluster_probability(gapless, vote(gapless)),
             threshold=self.threshold,
             detector=self.name,
             attributes={
-                "bands_used": " ".join(look.bands_used),
+                "bands_used": " ".join(gapless.bands_used),
                 "combination": "mean of a pixel's vote and of its clusters', not calibrated",
             },
         )
 
 
-def cluster_probability(look: Look, votes: Field) -> Field:
+def cluster_probability(gapless: GaplessScene, votes: Field) -> Field:
     """Soften votes by the clusters that their pixels are in.
 
     Parameters
     ----------
-    look
+    gapless
         The scene.
     votes
         Physics votes (rows, columns), 0 to 1, NaN where nothing can be said.
@@ -92,9 +92,9 @@ def cluster_probability(look: Look, votes: Field) -> Field:
         Probability of cloud (rows, columns), NaN where ``votes`` are.
     """
     result = votes.copy()
-    features = describe(look)
+    features = describe(gapless)
     for code in (*Regime, UNKNOWN):
-        group = (look.regime == code) & np.isfinite(votes)
+        group = (gapless.regime == code) & np.isfinite(votes)
         if np.count_nonzero(group) < 4 * CLUSTERS or not features:
             continue
         points = np.stack([field[group] for field in features], axis=1)
@@ -103,28 +103,30 @@ def cluster_probability(look: Look, votes: Field) -> Field:
     return result
 
 
-def describe(look: Look) -> list[Field]:
+def describe(gapless: GaplessScene) -> list[Field]:
     """Describe each pixel by what it shows beyond clear pixels there: fields of about -1 to 1."""
     makers: list[Callable[[], Field]] = []
-    if look.kelvin is not None:
-        kelvin = look.kelvin
+    if gapless.kelvin is not None:
+        kelvin = gapless.kelvin
         makers = [
-            lambda: _softened(look.anomaly_kelvin, 3.0),
-            lambda: _log_of(look.unevenness_kelvin),
+            lambda: _softened(gapless.anomaly_kelvin, 3.0),
+            lambda: _log_of(gapless.unevenness_kelvin),
             lambda: _log_of(unevenness(kelvin, 7)),
         ]
-    if look.split_kelvin is not None:
-        makers.append(partial(_departure, look, look.split_kelvin, 0.4))
-    if look.shortwave_kelvin is not None:
-        makers.append(partial(_departure, look, look.shortwave_kelvin, 1.0))
-    if look.lit.any():
-        cosine = look.sun_cosine
-        makers += [partial(_softened, excess * cosine, 0.06) for excess in look.brighter.values()]
+    if gapless.split_kelvin is not None:
+        makers.append(partial(_departure, gapless, gapless.split_kelvin, 0.4))
+    if gapless.shortwave_kelvin is not None:
+        makers.append(partial(_departure, gapless, gapless.shortwave_kelvin, 1.0))
+    if gapless.lit.any():
+        cosine = gapless.sun_cosine
+        makers += [
+            partial(_softened, excess * cosine, 0.06) for excess in gapless.brighter.values()
+        ]
     return together(*makers)
 
 
-def _departure(look: Look, values: Field, scale: float) -> Field:
-    return _softened(look.beyond(values), scale)
+def _departure(gapless: GaplessScene, values: Field, scale: float) -> Field:
+    return _softened(gapless.beyond(values), scale)
 
 
 def _softened(values: Field, scale: float) -> Field:

@@ -26,9 +26,9 @@ import xarray as xr
 from scipy import ndimage
 
 from slstr_cloudmask.detectors import cloud_tests as tests
-from slstr_cloudmask.detectors.background import COLDEST_SEA_KELVIN, mean_around
+from slstr_cloudmask.detectors.measured_scene import MeasuredScene
 from slstr_cloudmask.detectors.shadow import AROUND_PX, cloud_shadow
-from slstr_cloudmask.detectors.view import View
+from slstr_cloudmask.detectors.surroundings import COLDEST_SEA_KELVIN, mean_around
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.flags import UNKNOWN, BoolArray, value_flag_variable
 from slstr_cloudmask.scene import Regime, bands_present
@@ -71,11 +71,11 @@ def extend(mask: xr.Dataset, scene: xr.Dataset) -> xr.Dataset:
         position, time and daylight are known, ``cloud_shadow``, uint8 (`SHADOW_VALUES`, 255
         unknown).
     """
-    look = Look(mask, scene)
+    masked = MaskedScene(mask, scene)
     codes = mask["cloud_mask"].values.astype(np.uint8)
-    snow = look.clear & _snow(look)
+    snow = masked.clear & _snow(masked)
     codes[snow] = EXTENDED_VALUES["snow_ice"]
-    codes[look.cloud & _contaminated(look)] = EXTENDED_VALUES["cloud_contaminated"]
+    codes[masked.cloud & _contaminated(masked)] = EXTENDED_VALUES["cloud_contaminated"]
     found = {
         "cloud_mask_extended": value_flag_variable(
             codes, EXTENDED_VALUES, long_name="extended cloud mask"
@@ -113,8 +113,8 @@ def check_classes(classes: str) -> str:
     return classes
 
 
-class Look(View):
-    """A scene as the tests want it, with what its mask says."""
+class MaskedScene(MeasuredScene):
+    """A scene as it was measured, with what its mask says."""
 
     def __init__(self, mask: xr.Dataset, scene: xr.Dataset) -> None:
         super().__init__(scene)
@@ -142,7 +142,7 @@ class Sign:
     name: str
     bands: frozenset[str]
     regimes: tuple[int, ...]
-    find: Callable[[Look], BoolArray]
+    find: Callable[[MaskedScene], BoolArray]
 
 
 _ALWAYS = (Regime.DAY, Regime.TWILIGHT, Regime.NIGHT, UNKNOWN)
@@ -152,52 +152,54 @@ SIGNS = (
         "semi_transparent",
         frozenset({"S8", "S9"}),
         _ALWAYS,
-        lambda look: look.thin & (tests.thin_cirrus(look["S8"], look["S9"], look.secant) >= 0.5),
+        lambda masked: (
+            masked.thin & (tests.thin_cirrus(masked["S8"], masked["S9"], masked.secant) >= 0.5)
+        ),
     ),
     Sign(
         "semi_transparent_night",
         frozenset({"S7", "S8", "S9"}),
         (Regime.NIGHT,),
-        lambda look: look.thin & (tests.medium_high(look["S7"], look["S9"]) >= 0.5),
+        lambda masked: masked.thin & (tests.medium_high(masked["S7"], masked["S9"]) >= 0.5),
     ),
     Sign(
         "faint",
         frozenset({"S1", "S8"}),
         (Regime.DAY,),
-        lambda look: look.thin & (look.above_ground("S1") < FAINT_S1),
+        lambda masked: masked.thin & (masked.above_ground("S1") < FAINT_S1),
     ),
-    Sign("edge", frozenset(), _ALWAYS, lambda look: ndimage.binary_dilation(look.clear)),
+    Sign("edge", frozenset(), _ALWAYS, lambda masked: ndimage.binary_dilation(masked.clear)),
     Sign(
         "unsure",
         frozenset(),
         _ALWAYS,
-        lambda look: look.probability < look.threshold + SURE_SHARE * (1 - look.threshold),
+        lambda masked: masked.probability < masked.threshold + SURE_SHARE * (1 - masked.threshold),
     ),
 )
 
 
-def _contaminated(look: Look) -> BoolArray:
+def _contaminated(masked: MaskedScene) -> BoolArray:
     """Where any sign of thin or partial cloud is seen."""
-    found = np.zeros(look.cloud.shape, bool)
+    found = np.zeros(masked.cloud.shape, bool)
     for sign in SIGNS:
-        if sign.bands <= look.bands:
-            found |= np.isin(look.regime, sign.regimes) & sign.find(look)
+        if sign.bands <= masked.bands:
+            found |= np.isin(masked.regime, sign.regimes) & sign.find(masked)
     return found
 
 
-def _snow(look: Look) -> BoolArray:
+def _snow(masked: MaskedScene) -> BoolArray:
     """Where clear ground is snow or ice: by its colour, or by being colder than sea can be."""
-    judged = np.zeros(look.clear.shape, bool)
+    judged = np.zeros(masked.clear.shape, bool)
     snow = judged.copy()
-    if look.bands.issuperset(SNOW_BANDS):
-        s1, s3, s5, s8 = (look[name] for name in SNOW_BANDS)
-        judged = np.isin(look.regime, (Regime.DAY, Regime.TWILIGHT)) & np.isfinite(s1 + s3 + s5)
+    if masked.bands.issuperset(SNOW_BANDS):
+        s1, s3, s5, s8 = (masked[name] for name in SNOW_BANDS)
+        judged = np.isin(masked.regime, (Regime.DAY, Regime.TWILIGHT)) & np.isfinite(s1 + s3 + s5)
         snow = (
             judged
             & (tests.snow_index(s1, s5) > SNOW_MIN_INDEX)
             & (s3 > SNOW_MIN_S3)
             & (s8 < SNOW_MAX_KELVIN)
         )
-    if look.sea is not None and "S8" in look.bands:
-        snow |= ~judged & look.sea & (look["S8"] < COLDEST_SEA_KELVIN)
+    if masked.sea is not None and "S8" in masked.bands:
+        snow |= ~judged & masked.sea & (masked["S8"] < COLDEST_SEA_KELVIN)
     return snow

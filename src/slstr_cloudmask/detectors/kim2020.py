@@ -28,7 +28,7 @@ import xarray as xr
 
 from slstr_cloudmask.detectors.clusters import describe
 from slstr_cloudmask.detectors.fields import Field
-from slstr_cloudmask.detectors.look import Look
+from slstr_cloudmask.detectors.gapless_scene import GaplessScene
 from slstr_cloudmask.detectors.votes import vote
 from slstr_cloudmask.mask import build_mask
 from slstr_cloudmask.progress import track
@@ -63,11 +63,11 @@ class Kim2020:
 
     def predict(self, scene: xr.Dataset) -> xr.Dataset:
         """Return the Mask of a Scene with any of the bands."""
-        look = Look(scene)
-        votes = vote(look)
+        gapless = GaplessScene(scene)
+        votes = vote(gapless)
         known = np.isfinite(votes)
         probability = votes
-        features = describe(look)
+        features = describe(gapless)
         if features and np.count_nonzero(known) >= _FEWEST_PIXELS:
             labels = segment(np.stack(features))
             count = np.bincount(labels[known], minlength=CHANNELS)

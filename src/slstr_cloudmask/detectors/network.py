@@ -5,6 +5,7 @@ the other is converted first; the Mask says both, the scene's as given and the m
 """
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,18 @@ import torch
 import xarray as xr
 
 from slstr_cloudmask import channels
+from slstr_cloudmask.detectors import DETECTORS, Detector, get_detector
 from slstr_cloudmask.errors import InputError, ModelError
 from slstr_cloudmask.flags import UNKNOWN, value_flag_variable
 from slstr_cloudmask.mask import build_mask
-from slstr_cloudmask.network.certainty import calibrated, companion_logits, outside_ranges, weighed
+from slstr_cloudmask.network.certainty import (
+    Places,
+    calibrated,
+    companion_logits,
+    outside_ranges,
+    regime_places,
+    weighed,
+)
 from slstr_cloudmask.network.device import resolve_device, resolve_precision
 from slstr_cloudmask.network.engine import make_engine
 from slstr_cloudmask.network.inference import InferenceMode, predict_logits
@@ -52,6 +61,8 @@ class Network:
         What runs it, and for how many scenes: see ``network.engine``.
     mode
         ``scene`` or ``patches``: see ``network.inference``.
+    companions
+        Makes the detector of a name that the model is weighed with.
 
     Raises
     ------
@@ -73,6 +84,7 @@ class Network:
         engine: str = "auto",
         scenes: int = 1,
         mode: InferenceMode = "scene",
+        companions: Callable[[str], Detector] = get_detector,
     ) -> None:
         self.model = model if isinstance(model, Model) else load_model(model)
         self.device = resolve_device(device)
@@ -81,6 +93,7 @@ class Network:
         self.precision = resolve_precision(precision, self.device)
         self.threshold = _threshold(self.model, threshold)
         self.mode: InferenceMode = mode
+        self._companions = companions
         self.engine = make_engine(
             self.model, engine=engine, device=self.device, precision=self.precision, scenes=scenes
         )
@@ -106,7 +119,8 @@ class Network:
         ModelError
             As `inputs`.
         """
-        return self._probability(self.inputs(scene), scene)
+        x_HWC = self.inputs(scene)
+        return self._probability(x_HWC, scene, regime_places(scene))
 
     def logits(self, x_HWC: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the network's own logits of cloud (rows, columns) of what it reads."""
@@ -120,14 +134,14 @@ class Network:
         )
 
     def _probability(
-        self, x_HWC: npt.NDArray[np.float32], scene: xr.Dataset
+        self, x_HWC: npt.NDArray[np.float32], scene: xr.Dataset, places: Places
     ) -> npt.NDArray[np.float32]:
         config, own = self.model.config, self.logits(x_HWC)
         if config.companion is None:
-            logits = calibrated(own, scene, config.calibration)
+            logits = calibrated(own, places, config.calibration)
         else:
             other = self.companion_logits(scene, config.companion)
-            logits = weighed(own, other, scene, config.companion_weights, config.calibration)
+            logits = weighed(own, other, places, config.companion_weights, config.calibration)
         return torch.sigmoid(torch.from_numpy(logits)).numpy()
 
     def companion_logits(self, scene: xr.Dataset, name: str) -> npt.NDArray[np.float32]:
@@ -138,14 +152,12 @@ class Network:
         ModelError
             There is no such detector.
         """
-        from slstr_cloudmask.detectors import DETECTORS
-
         if name not in DETECTORS:
             raise ModelError(
                 f"The model is weighed with the detector {name!r}, which this version does not "
                 f"have: expected one of {', '.join(DETECTORS)}."
             )
-        mask = DETECTORS[name].make("balanced").predict(scene)
+        mask = self._companions(name).predict(scene)
         return companion_logits(mask["cloud_probability"].values)
 
     def predict(self, scene: xr.Dataset) -> xr.Dataset:
@@ -155,11 +167,12 @@ class Network:
         not like that.
         """
         x_HWC = self.inputs(scene)
-        mask = self.mask(scene, self._probability(x_HWC, scene))
+        places = regime_places(scene)
+        mask = self.mask(scene, self._probability(x_HWC, scene, places))
         config = self.model.config
         if not config.ranges:
             return mask
-        outside = outside_ranges(x_HWC, scene, config.normaliser.inputs, config.ranges)
+        outside = outside_ranges(x_HWC, places, config.normaliser.inputs, config.ranges)
         unknown = mask["cloud_mask"].values == UNKNOWN
         return mask.assign(
             outside_training=value_flag_variable(

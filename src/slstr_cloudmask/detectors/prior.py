@@ -5,9 +5,9 @@ Both are logarithms of ratios (rows, columns, 2): of veil and of cloud to bare s
 
 import numpy as np
 
-from slstr_cloudmask.detectors.background import local_spread
 from slstr_cloudmask.detectors.clear_sky import Ground
 from slstr_cloudmask.detectors.evidence import Flat
+from slstr_cloudmask.detectors.surroundings import local_spread
 
 # Cloud cover by absolute latitude, over sea, land and where it is not known which: Stubenrauch et
 # al. (2013), Bull. Amer. Meteor. Soc. 94, 1031, in round numbers.

@@ -38,7 +38,7 @@ from slstr_cloudmask.detectors.histogram_tests import (
     reflectance_histogram,
     thermal_histogram,
 )
-from slstr_cloudmask.detectors.view import View
+from slstr_cloudmask.detectors.measured_scene import MeasuredScene
 from slstr_cloudmask.flags import UNKNOWN
 from slstr_cloudmask.mask import build_mask
 from slstr_cloudmask.radiometry import scene_name
@@ -49,12 +49,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CloudTest:
-    """A test: its name, the bands it needs, the light it needs, and how it reads a `View`."""
+    """A test: its name, the bands and the light it needs, and how it reads a `MeasuredScene`."""
 
     name: str
     bands: tuple[str, ...]
     regimes: tuple[int, ...]  # of `Regime`, and `UNKNOWN`
-    run: Callable[[View], Support]
+    run: Callable[[MeasuredScene], Support]
     oblique: tuple[str, ...] = ()  # bands of the oblique view that it needs
 
 
@@ -195,22 +195,22 @@ class Thresholds:
             The Mask; its attributes ``tests_used`` and ``tests_skipped`` name the tests that ran
             and those whose bands or light are missing, ``bands_used`` what the first read.
         """
-        view = View(scene)
+        measured = MeasuredScene(scene)
         present = set(bands_present(scene))
         views = [test for test in VIEW_TESTS if set(test.oblique) <= set(scene.data_vars)]
         family = (*self.tests, *views)
-        probability = np.full(view.regime.shape, np.nan, np.float32)
+        probability = np.full(measured.regime.shape, np.nan, np.float32)
         used = []
         for test in family:
-            allowed = np.isin(view.regime, test.regimes)
+            allowed = np.isin(measured.regime, test.regimes)
             if not present.issuperset(test.bands) or not allowed.any():
                 continue
-            support = np.where(allowed, test.run(view), np.float32(np.nan))
+            support = np.where(allowed, test.run(measured), np.float32(np.nan))
             # fmax leaves NaN aside where the other is a number.
             np.fmax(probability, support, out=probability)
             used.append(test)
         if not used:
-            _warn_of_no_test(scene, view)
+            _warn_of_no_test(scene, measured)
         bands_used = {band for test in used for band in test.bands}
         return build_mask(
             scene,
@@ -233,9 +233,9 @@ class OperationalThresholds(Thresholds):
     tests = (*TESTS, *HISTOGRAM_TESTS)
 
 
-def _warn_of_no_test(scene: xr.Dataset, view: View) -> None:
+def _warn_of_no_test(scene: xr.Dataset, measured: MeasuredScene) -> None:
     """Say which bands the tests of this light need; none of them could be run."""
-    needs = [set(test.bands) for test in TESTS if np.isin(view.regime, test.regimes).any()]
+    needs = [set(test.bands) for test in TESTS if np.isin(measured.regime, test.regimes).any()]
     least: list[str] = []
     for bands in needs:
         words = " and ".join(sorted(bands))

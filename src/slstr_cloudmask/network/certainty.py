@@ -1,7 +1,8 @@
 """How sure a network may be: logits that mean what they say, and inputs unlike its training.
 
-    logits_HW = calibrated(logits_HW, scene, config.calibration)
-    outside_HW = outside_ranges(x_HWC, scene, config.normaliser.inputs, config.ranges)
+    places = regime_places(scene)
+    logits_HW = calibrated(logits_HW, places, config.calibration)
+    outside_HW = outside_ranges(x_HWC, places, config.normaliser.inputs, config.ranges)
 
 Both are fitted on scenes that the network has not learnt from (``training.calibration``), by day,
 twilight and night apart, since a network is surer than it should be where it sees less.
@@ -22,6 +23,7 @@ from slstr_cloudmask.scene import Regime, regime
 
 Pair = tuple[float, float]
 Weights = tuple[float, float, float]
+Places = Mapping[str, BoolArray]  # where it is day, twilight and night, (H, W)
 
 SUREST = 7.0  # logit of a companion that says 0 or 1, which no evidence of one scene allows
 
@@ -37,13 +39,13 @@ def regime_places(scene: xr.Dataset) -> dict[str, BoolArray]:
 
 
 def calibrated(
-    logits_HW: npt.NDArray[np.float32], scene: xr.Dataset, calibration: Mapping[str, Pair]
+    logits_HW: npt.NDArray[np.float32], places: Places, calibration: Mapping[str, Pair]
 ) -> npt.NDArray[np.float32]:
     """Return logits of probabilities that mean what they say (Platt 1999), by regime."""
     if not calibration:
         return logits_HW
     result = logits_HW.copy()
-    for name, where in regime_places(scene).items():
+    for name, where in places.items():
         scale, offset = map(np.float32, calibration.get(name, (1.0, 0.0)))
         result[where] = logits_HW[where] * scale + offset
     return result
@@ -58,7 +60,7 @@ def companion_logits(probability: npt.NDArray[np.floating[Any]]) -> npt.NDArray[
 def weighed(
     logits_HW: npt.NDArray[np.float32],
     companion_HW: npt.NDArray[np.float32],
-    scene: xr.Dataset,
+    places: Places,
     weights: Mapping[str, Weights],
     calibration: Mapping[str, Pair],
 ) -> npt.NDArray[np.float32]:
@@ -66,9 +68,9 @@ def weighed(
 
     Where the companion has no answer, or the regime no weights, they are `calibrated` alone.
     """
-    result = calibrated(logits_HW, scene, calibration).copy()
+    result = calibrated(logits_HW, places, calibration).copy()
     answered = np.isfinite(companion_HW)
-    for name, where in regime_places(scene).items():
+    for name, where in places.items():
         if name not in weights:
             continue
         own, other, offset = map(np.float32, weights[name])
@@ -79,7 +81,7 @@ def weighed(
 
 def outside_ranges(
     x_HWC: npt.NDArray[np.float32],
-    scene: xr.Dataset,
+    places: Places,
     names: Sequence[str],
     ranges: Mapping[str, Mapping[str, Pair]],
 ) -> BoolArray:
@@ -88,7 +90,7 @@ def outside_ranges(
     A regime that the model was not trained on is outside altogether.
     """
     outside = np.zeros(x_HWC.shape[:2], bool)
-    for regime_name, where in regime_places(scene).items():
+    for regime_name, where in places.items():
         known = ranges.get(regime_name)
         if known is None:
             outside |= where

@@ -13,6 +13,7 @@ from pathlib import Path
 from slstr_cloudmask.atomic import write_bytes
 from slstr_cloudmask.errors import ConfigError
 from slstr_cloudmask.sweep.profile import Profile
+from slstr_cloudmask.sweep.slurm import trial_options
 from slstr_cloudmask.sweep.trial import LOG_NAME
 
 SUBMIT = {"slurm": "sbatch", "lsf": "bsub <"}
@@ -66,15 +67,7 @@ def _slurm_options(profile: Profile, count: int, sweep: Path) -> list[str]:
         "job-name": sweep.name,
         "array": f"1-{count}" + (f"%{profile.workers}" if profile.workers else ""),
         "output": f"{sweep}/slurm-%A-%a.log",
-        "time": profile.minutes,
-        "nodes": profile.nodes,
-        "ntasks-per-node": 1,
-        "cpus-per-task": profile.cpus,
-        "gpus-per-node": profile.gpus or None,
-        "mem": f"{profile.memory:g}G" if profile.memory else None,
-        "partition": profile.partition,
-        "account": profile.account,
-        "qos": profile.qos,
+        **trial_options(profile),
         "requeue": True,
         **profile.options,
     }

@@ -140,19 +140,26 @@ def queued_jobs() -> dict[str, str] | None:
     return {row[0].strip(): f"{row[1].lower()}, {row[2]}" for row in rows}
 
 
-def _parameters(profile: Profile, sweep: Path) -> dict[str, Any]:
-    """Return a profile in submitit's words."""
-    wanted = {
-        "job_name": sweep.absolute().name,
+def trial_options(profile: Profile) -> dict[str, object]:
+    """Return what each trial is given, by Slurm's long options; None for what is not asked for."""
+    return {
         "time": profile.minutes,
         "nodes": profile.nodes,
-        "ntasks_per_node": 1,
-        "cpus_per_task": profile.cpus,
-        "gpus_per_node": profile.gpus or None,
+        "ntasks-per-node": 1,
+        "cpus-per-task": profile.cpus,
+        "gpus-per-node": profile.gpus or None,
         "mem": f"{profile.memory:g}G" if profile.memory else None,
         "partition": profile.partition,
         "account": profile.account,
         "qos": profile.qos,
+    }
+
+
+def _parameters(profile: Profile, sweep: Path) -> dict[str, Any]:
+    """Return a profile in submitit's words."""
+    wanted = {
+        "job_name": sweep.absolute().name,
+        **{option.replace("-", "_"): value for option, value in trial_options(profile).items()},
         "setup": profile.shell or None,
         "array_parallelism": profile.workers,
         "stderr_to_stdout": True,

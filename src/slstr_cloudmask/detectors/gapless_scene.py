@@ -1,11 +1,13 @@
-"""A scene as the votes and the clusters see it: gaps closed, differences, and what is clear nearby.
+"""A scene whose gaps are closed, and how its pixels differ from what is clear nearby.
 
-    look = Look(scene)
-    anomaly = look.beyond(look.kelvin)  # K above or below clear pixels there
+    gapless = GaplessScene(scene)
+    anomaly = gapless.beyond(gapless.kelvin)  # K above or below clear pixels there
 
 *Clear seeds* are smooth pixels, about as warm as the warmest within 15 km, with the 3.7 and 12 um
 differences of clear air, and by day dark at 1.375 um and no brighter than their surroundings. The
 *background* of a field is its mean over seeds near, and over farther ones where there are few.
+
+For votes and clusters. `measured_scene` is for tests that must not see what fills a gap.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,6 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
-from slstr_cloudmask.detectors.background import gross_limit
 from slstr_cloudmask.detectors.cloud_tests import glint_like, gross_cloud, ramp, visible_bright
 from slstr_cloudmask.detectors.fields import (
     Background,
@@ -25,8 +26,10 @@ from slstr_cloudmask.detectors.fields import (
     mean,
     unevenness,
 )
+from slstr_cloudmask.detectors.measured_scene import MeasuredScene
+from slstr_cloudmask.detectors.surroundings import gross_limit
 from slstr_cloudmask.flags import UNKNOWN, BoolArray
-from slstr_cloudmask.scene import Regime, bands_present, regime, surface_flag, valid_pixels
+from slstr_cloudmask.scene import Regime, bands_present, surface_flag, valid_pixels
 
 # Planck's second constant over the wavelength: 14387.77 um K / 3.742 um, / 10.854 um.
 _PLANCK_S7_KELVIN, _PLANCK_S8_KELVIN = 3844.9, 1325.6
@@ -49,13 +52,13 @@ _SHORTWAVE_KELVIN = (-0.25, -0.2, 0.3, 0.8, 2.3, 4.5)
 _BLACKEST_GROUND, _LAND_37 = 0.05, 0.15
 
 
-class Look:
-    """A scene as the votes want it: gaps closed, and what is derived, each made once."""
+class GaplessScene:
+    """A scene's bands without gaps, and what is derived from them, each made once."""
 
     def __init__(self, scene: xr.Dataset) -> None:
-        self._scene = scene
+        self._scene, self._measured = scene, MeasuredScene(scene)
         self.valid = valid_pixels(scene)
-        self.regime = regime(scene)
+        self.regime = self._measured.regime
         present = [name for name in bands_present(scene) if np.isfinite(scene[name].values).any()]
         with ThreadPoolExecutor(2) as pool:
             closed = pool.map(lambda name: filled(scene[name].values), present)
@@ -129,13 +132,6 @@ class Look:
         return surface_flag(self._scene, "land")
 
     @cached_property
-    def latitude_deg(self) -> Field | None:
-        """Latitude, absolute; None where the scene has none."""
-        if "latitude" not in self._scene.coords:
-            return None
-        return np.abs(np.asarray(self._scene["latitude"].values, np.float32))
-
-    @cached_property
     def certain(self) -> Field:
         """Cloud by absolute limits, whatever is around: colder than any ground there, or white."""
         support = np.zeros(self.valid.shape, np.float32)
@@ -143,7 +139,7 @@ class Look:
             return support
         # Without a warm background the limit is that of open sea by latitude, and 233 K elsewhere.
         nothing = np.zeros(self.valid.shape, np.float32)
-        limit = gross_limit(nothing, self.latitude_deg, surface_flag(self._scene, "ocean"))
+        limit = gross_limit(nothing, self._measured.latitude_deg, self._measured.sea)
         support = gross_cloud(self.kelvin, limit)
         if self.lit.any():
             s1, s3, s5 = (self.bands[name] for name in ("S1", "S3", "S5"))
@@ -191,8 +187,9 @@ class Look:
         """How far clear ground much colder than the warmest around is believed, 0 to 1."""
         assert self.kelvin is not None
         belief = np.zeros(self.valid.shape, np.float32)
-        if self.latitude_deg is not None:
-            polar = self.latitude_deg >= _ICE_LATITUDE_DEG
+        latitude_deg = self._measured.latitude_deg
+        if latitude_deg is not None:
+            polar = latitude_deg >= _ICE_LATITUDE_DEG
             belief[polar & (self.kelvin < FREEZING_KELVIN)] = 0.005
         if self.land is not None:
             belief[self.land] = 0.02

@@ -1,4 +1,10 @@
-"""A scene as detectors want it: its bands, and what is derived from them, each made once."""
+"""A scene as it was measured: its bands, NaN where missing, and what single pixels tell by them.
+
+    measured = MeasuredScene(scene)
+    measured["S8"], measured.secant  # arrays (rows, columns); each is made once
+
+For tests on each pixel. `gapless_scene` is for what looks at the pixels around.
+"""
 
 from functools import cached_property
 
@@ -6,8 +12,8 @@ import numpy as np
 import xarray as xr
 
 from slstr_cloudmask.detectors import cloud_tests as tests
-from slstr_cloudmask.detectors.background import gross_limit, local_spread, warm_background
 from slstr_cloudmask.detectors.cloud_tests import Array, Guard
+from slstr_cloudmask.detectors.surroundings import gross_limit, local_spread, warm_background
 from slstr_cloudmask.flags import BoolArray
 from slstr_cloudmask.scene import regime, surface_flag
 
@@ -16,8 +22,8 @@ from slstr_cloudmask.scene import regime, surface_flag
 DEFAULT_SECANT = 1.5
 
 
-class View:
-    """A scene as the tests want it: bands, and what is derived from them, each made once."""
+class MeasuredScene:
+    """A scene's bands, and what is derived from them, each made once."""
 
     def __init__(self, scene: xr.Dataset) -> None:
         self._scene = scene
