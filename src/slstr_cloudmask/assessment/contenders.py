@@ -93,13 +93,17 @@ class AskedOnce:
 @cache
 def make(contender: Contender) -> Detector:
     """Make the detector, once in a process."""
-    given = {"device": contender.device, "precision": contender.precision}
+
+    def companion(name: str) -> Detector:
+        return make(Contender(name, name, device=contender.device, precision=contender.precision))
+
     detector = get_detector(
         contender.detector,
         model=contender.model,
         threshold=contender.threshold,
-        companions=lambda name: make(Contender(name, name, **given)),
-        **given,
+        device=contender.device,
+        precision=contender.precision,
+        companions=companion,
     )
     return AskedOnce(detector) if contender.detector in DETECTORS else detector
 
