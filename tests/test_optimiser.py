@@ -74,7 +74,7 @@ def test_muon_is_pytorchs() -> None:
             mine.grad = torch.randn(mine.shape, generator=generator)
             other.grad = mine.grad.clone()
         for optimiser in optimisers:
-            optimiser.step()
+            optimiser.step()  # type: ignore[no-untyped-call]
     for mine, other, before in zip(ours, theirs, start, strict=True):
         moved = (other - before).norm()
         assert (mine - other).norm() < 0.02 * moved  # theirs is in bf16
