@@ -13,9 +13,9 @@ scenes=$1 out=${2:-build/selftaught} seed=${3:-1}
 learn() { # MASKS RUN EPOCHS
   cloudmask pack "$scenes" -o "$2-store" --label masks masks="$1" reads=full
   cloudmask train "$2-store" -o "$2" --label masks masks="$1" reads=full --seed "$seed" \
-    --epochs "$3" --batch-size 4 --optimiser muon --learning-rate 3e-3 --schedule one_cycle \
-    --augment d4 --train-split 0.95 --patience 0 keep=last \
-    head_from_zero=true widths=[8,16,32,64,64] epoch_patches=480 band_dropout=0.3
+    --epochs "$3" --batch-size 8 --optimiser muon --learning-rate 3e-3 --schedule one_cycle \
+    --augment d4 --train-split 0.95 --patience 0 --compile yes \
+    keep=last widths=[8,16,32,64,64] epoch_patches=800 band_dropout=0.3
   python "$(dirname "$0")/weigh_alike.py" "$2/model" bayesian "$scenes"
 }
 
