@@ -53,7 +53,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"store of label {name}")
     parser.add_argument("-o", "--output", type=Path, required=True, help="JSON lines, kept")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
-    parser.add_argument("--patches", type=int, default=240, help="that each run learns from")
+    parser.add_argument("--patches", type=int, default=480, help="that each run learns from")
     given = parser.parse_args()
     stores = {name: open_store(getattr(given, name)) for name in ("bayes", "agreed", "masks")}
     judged = open_store(given.truth)

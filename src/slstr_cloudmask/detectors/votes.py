@@ -11,11 +11,14 @@ Where it fails: a cloud that covers everything within a few hundred km and looks
 clouds as warm as snow and ice in the dark; leads and coasts, whose warmth or brightness steps.
 """
 
+from functools import partial
+
 import numpy as np
 
 from slstr_cloudmask.detectors.cloud_tests import ramp
 from slstr_cloudmask.detectors.fields import Field, lowest
 from slstr_cloudmask.detectors.gapless_scene import FREEZING_KELVIN, GaplessScene
+from slstr_cloudmask.detectors.threads import together
 
 # Two-stream reflectance of an optical depth of .3 is .027 (10 um droplets) to .045 (ice) where the
 # sun's cosine is .7, and goes with its inverse: .019 to .032, over the cosine.
@@ -63,7 +66,9 @@ def cold(gapless: GaplessScene) -> Field:
     """
     deficit = -gapless.anomaly_kelvin
     high = ramp(deficit, 3.0, 7.0)
-    share = emissivity(gapless, 45) * (1 - high) + emissivity(gapless, 121) * high
+    _ = gapless.ground_radiance  # made once, not by each thread
+    near, far = together(partial(emissivity, gapless, 45), partial(emissivity, gapless, 121))
+    share = near * (1 - high) + far * high
     # Ice differs by kelvins from floe to floe, and land more, from slope to slope.
     least = np.where(gapless.ground_kelvin < FREEZING_KELVIN, np.float32(1.9), np.float32(0))
     support = np.minimum(
