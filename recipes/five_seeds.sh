@@ -3,8 +3,9 @@
 #
 #   recipes/five_seeds.sh TRAIN HELD_OUT MASKED MASKS SHIFT [OUT]
 #
-# TRAIN are scenes with truth to learn from, HELD_OUT others to calibrate on (recipes/default.sh
-# makes both). MASKED are the scenes that MASKS, a folder of label-free masks, are of
+# TRAIN are scenes with truth to learn from, HELD_OUT others to calibrate on: those that
+# recipes/default.sh makes, and in docs/study.md 20 and 3 of the tropics by day besides
+# (`cloudmask simulate DIR --like tropics --day --test-scenes 0`, seeds 205 and 305). MASKED are the scenes that MASKS, a folder of label-free masks, are of
 # (recipes/selftaught.sh makes them: masks-2). SHIFT are what is scored. Each run has a core of its
 # own; some two hours on two cores.
 set -euo pipefail
