@@ -5,9 +5,9 @@
 #
 # TRAIN are scenes with truth to learn from, HELD_OUT others to calibrate on: those that
 # recipes/default.sh makes, and in docs/study.md 20 and 3 of the tropics by day besides
-# (`cloudmask simulate DIR --like tropics --day --test-scenes 0`, seeds 205 and 305). MASKED are the scenes that MASKS, a folder of label-free masks, are of
-# (recipes/selftaught.sh makes them: masks-2). SHIFT are what is scored. Each run has a core of its
-# own; some two hours on two cores.
+# (`cloudmask simulate DIR --like tropics --day --test-scenes 0`, seeds 205 and 305). MASKED are the
+# scenes that MASKS, a folder of label-free masks, are of (recipes/selftaught.sh makes them:
+# masks-2). SHIFT are what is scored. Each run has a core of its own; some two hours on two cores.
 set -euo pipefail
 train=$1 held_out=$2 masked=$3 masks=$4 shift=$5 out=${6:-build/seeds}
 here=$(dirname "$0")
@@ -21,17 +21,16 @@ learn() { # RUN STORE SEED EPOCHS KEY=VALUE...
     --batch-size 4 --optimiser muon --learning-rate 3e-3 --schedule one_cycle --augment d4 \
     --train-split 0.95 --patience 0 --compile no keep=last head_from_zero=true reads=full "${@:5}"
 }
-label_free=(--label masks masks="$masks" widths=[8,16,32,64,64] epoch_patches=480 band_dropout=0.3)
-agreed=(--label agreed masks="$masks" widths=[8,16,32,64,64] epoch_patches=480 band_dropout=0.3)
+masked_scenes=(masks="$masks" widths=[8,16,32,64,64] epoch_patches=480 band_dropout=0.3)
 truth=(--label truth widths=[12,24,48,96,96] epoch_patches=600)
 models=provider,bayesian
 for seed in 1 2 3 4 5; do
-  learn robust agreed "$seed" 3 "${agreed[@]}" &
-  learn selftaught masks "$seed" 3 "${label_free[@]}"
-  wait
+  learn robust agreed "$seed" 3 --label agreed "${masked_scenes[@]}" &
+  learn selftaught masks "$seed" 3 --label masks "${masked_scenes[@]}"
+  wait "$!" # and fail with it
   learn default truth "$seed" 4 "${truth[@]}" band_dropout=0.3 &
   learn oracle truth "$seed" 4 "${truth[@]}"
-  wait
+  wait "$!" # and fail with it
   for name in robust selftaught; do
     python "$here/weigh_alike.py" "$out/$name-$seed/model" bayesian "$masked"
   done

@@ -20,6 +20,16 @@ STRATA = (
     ("surface", ("ocean", "land", "desert", "inland water", "snow or ice", "sun glint")),
     ("cloud", ("stratus", "fog", "cumulus", "cirrus", "altocumulus")),
 )
+SEED = re.compile(r"-[0-9]+$")
+SEED_SCORES = (
+    ("Kuipers", "all", "all", "kuipers"),
+    ("accuracy", "all", "all", "accuracy"),
+    ("day", "regime", "day", "kuipers"),
+    ("twilight", "regime", "twilight", "kuipers"),
+    ("night", "regime", "night", "kuipers"),
+    ("polar", "latitude", "polar", "kuipers"),
+    ("ECE", "all", "all", "calibration_error"),
+)
 Row = dict[str, Any]
 
 
@@ -64,18 +74,6 @@ def by_stratum(rows: list[Row], masks: list[str]) -> str:
     return "\n".join(lines)
 
 
-SEED = re.compile(r"-[0-9]+$")
-SEED_SCORES = (
-    ("Kuipers", "all", "kuipers"),
-    ("accuracy", "all", "accuracy"),
-    ("day", "day", "kuipers"),
-    ("twilight", "twilight", "kuipers"),
-    ("night", "night", "kuipers"),
-    ("polar", "polar", "kuipers"),
-    ("ECE", "all", "calibration_error"),
-)
-
-
 def over_seeds(rows: list[Row], masks: list[str]) -> str:
     """Return mean, least and greatest over seeds; empty where no mask is of one."""
     families: dict[str, list[str]] = {}
@@ -88,17 +86,16 @@ def over_seeds(rows: list[Row], masks: list[str]) -> str:
         "| --- " * (2 + len(SEED_SCORES)) + "|",
     ]
     for family, members in families.items():
-        cells = [_spread(rows, members, stratum, score) for _, stratum, score in SEED_SCORES]
+        cells = []
+        for _, by, stratum, score in SEED_SCORES:
+            found = [_find(rows, by, stratum, mask) for mask in members]
+            cells.append(_spread([row[score] for row in found if row]))
         lines.append(f"| {family} | {len(members)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _spread(rows: list[Row], masks: list[str], stratum: str, score: str) -> str:
-    values = [
-        row[score]
-        for row in rows
-        if row["mask"] in masks and row["stratum"] == stratum and row[score] is not None
-    ]
+def _spread(scores: list[float | None]) -> str:
+    values = [score for score in scores if score is not None]
     if not values:
         return "–"
     mean, least, most = statistics.fmean(values), min(values), max(values)

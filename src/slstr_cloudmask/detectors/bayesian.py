@@ -266,7 +266,8 @@ def _log_ratio(light: str, features: Mapping[str, Flat], place: Index) -> Flat:
             continue
         parts = evidence(light, there)
         halves = np.array_split(np.flatnonzero(present == pattern), THREADS)
-        look_ups = [partial(_look_up, parts, features, place, half) for half in halves]
+        known = {name: features[name] for name in there}
+        look_ups = [partial(_look_up, parts, known, place, half) for half in halves]
         for half, ratios in zip(halves, together(*look_ups), strict=True):
             found[half] = ratios
     return found

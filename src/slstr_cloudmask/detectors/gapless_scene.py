@@ -10,8 +10,7 @@ differences of clear air, and by day dark at 1.375 um and no brighter than their
 For votes and clusters. `measured_scene` is for tests that must not see what fills a gap.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import xarray as xr
@@ -28,6 +27,7 @@ from slstr_cloudmask.detectors.fields import (
 )
 from slstr_cloudmask.detectors.measured_scene import MeasuredScene
 from slstr_cloudmask.detectors.surroundings import gross_limit
+from slstr_cloudmask.detectors.threads import together
 from slstr_cloudmask.flags import UNKNOWN, BoolArray
 from slstr_cloudmask.scene import Regime, bands_present, surface_flag, valid_pixels
 
@@ -60,9 +60,8 @@ class GaplessScene:
         self.valid = valid_pixels(scene)
         self.regime = self._measured.regime
         present = [name for name in bands_present(scene) if np.isfinite(scene[name].values).any()]
-        with ThreadPoolExecutor(2) as pool:
-            closed = pool.map(lambda name: filled(scene[name].values), present)
-            self.bands = dict(zip(present, closed, strict=True))
+        closed = together(*(partial(filled, scene[name].values) for name in present))
+        self.bands = dict(zip(present, closed, strict=True))
         self.night = self.regime == Regime.NIGHT
         self.day = self.regime == Regime.DAY
 
@@ -268,10 +267,8 @@ class GaplessScene:
         """How much brighter each reflective band is than clear pixels there."""
         names = [name for name in _REFLECTIVE if name in self.bands]
         _ = self.background  # made once, not by each thread
-        with ThreadPoolExecutor(2) as pool:
-            return dict(
-                zip(names, pool.map(lambda n: self.beyond(self.bands[n]), names), strict=True)
-            )
+        excesses = together(*(partial(self.beyond, self.bands[name]) for name in names))
+        return dict(zip(names, excesses, strict=True))
 
     def beyond(self, values: Field) -> Field:
         """How much a field differs from its clear background; 0 where that is not known."""

@@ -1,6 +1,6 @@
 """Two things at the same time: NumPy and SciPy let go of the interpreter while they work.
 
-background, texture = together(partial(first_guess, s8, ground), partial(log_texture, s8))
+prior, texture = together(partial(log_prior, ground), partial(log_texture, s8, ground))
 """
 
 from collections.abc import Callable

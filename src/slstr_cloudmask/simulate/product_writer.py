@@ -3,8 +3,8 @@
     folder = write_product(Path("data") / "S3A_SL_1_RBT____....SEN3", make_views(recipe))
 
 The files, their variables, types, packing and attributes are those of a real product
-(`product_format`); one more, the files of truth, holds what is truly there. The folder is whole or
-not there.
+(`product_format`); beside them files of truth hold what is truly there. The folder is whole or not
+there.
 """
 
 import hashlib

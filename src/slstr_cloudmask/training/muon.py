@@ -26,6 +26,8 @@ class Muon(torch.optim.Muon):
 
     def __init__(self, matrices: list[torch.nn.Parameter], learning_rate: float) -> None:
         super().__init__(matrices, learning_rate, weight_decay=0.0)
+        precision = resolve_precision("auto", matrices[0].device)
+        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -39,7 +41,9 @@ class Muon(torch.optim.Muon):
                     state["momentum_buffer"] = torch.zeros_like(matrix.grad)
                 mean = state["momentum_buffer"].lerp_(matrix.grad, 1 - group["momentum"])
                 ahead = matrix.grad.lerp(mean, group["momentum"])  # Nesterov's
-                update = orthogonal(ahead, group["ns_coefficients"], group["ns_steps"])
+                update = orthogonal(
+                    ahead.to(self._dtype), group["ns_coefficients"], group["ns_steps"]
+                )
                 size = 0.2 * math.sqrt(max(matrix.shape))
                 matrix.add_(update, alpha=-group["lr"] * size)
 
@@ -50,13 +54,11 @@ def orthogonal(matrix: Tensor, coefficients: tuple[float, float, float], steps: 
     By the iteration of Newton and Schulz in the fifth order that Jordan et al. (2024) tuned, which
     leaves them between about 0.7 and 1.2.
     """
-    precision = resolve_precision("auto", matrix.device)
-    wide = matrix.bfloat16() if precision == "bf16" else matrix.float()
-    if len(matrix) > matrix.shape[1]:
-        wide = wide.T
+    tall = len(matrix) > matrix.shape[1]
+    wide = matrix.T if tall else matrix
     wide = wide / wide.norm().clamp(min=1e-7)
     a, b, c = coefficients
     for _ in range(steps):
         gram = wide @ wide.T
         wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=b, alpha=c), wide, beta=a)
-    return (wide.T if len(matrix) > matrix.shape[1] else wide).to(matrix.dtype)
+    return wide.T if tall else wide
