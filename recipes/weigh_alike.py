@@ -26,11 +26,12 @@ def main() -> None:
     parser.add_argument("scenes", type=Path)
     given = parser.parse_args()
     network = Network(given.model)
+    ranges, _ = input_ranges(network, find_scenes(given.scenes), read=open_scene)
     changes = {
         "companion": given.companion,
         "companion_weights": {light: (0.5, 0.5, 0.0) for light in LIGHTS},
         "thresholds": THRESHOLDS,
-        "ranges": input_ranges(network, find_scenes(given.scenes), read=open_scene),
+        "ranges": ranges,
     }
     save_config(network.model.config.model_copy(update=changes), given.model)
 

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy import special
 
 from slstr_cloudmask.detectors.network import Network
-from slstr_cloudmask.errors import InputError, ModelError
+from slstr_cloudmask.errors import BrokenFileError, InputError, ModelError
 from slstr_cloudmask.network.certainty import (
     Places,
     calibrated,
@@ -166,6 +166,27 @@ def test_what_is_unlike_is_told_by_the_scenes_that_were_learnt_from(
     unlike = [network.predict(read(paths[0]))["outside_training"] for paths in (learnt, held_out)]
     assert (unlike[0].values == 1).mean() < 0.01
     assert (unlike[1].values == 1).mean() > 0.5
+
+
+def test_a_scene_that_was_learnt_from_and_cannot_be_read_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slstr_cloudmask.training.calibration.FEWEST", 100)
+    held_out, learnt = touch_scenes(tmp_path / "in", 2), touch_scenes(tmp_path / "learnt", 2)
+
+    def read(path: Path) -> xr.Dataset:
+        if path in broken:
+            raise BrokenFileError(f"{path} is cut short.")
+        return read_by_day(path)
+
+    network, broken = Network(model(), device="cpu"), learnt[:1]
+    fitted = calibrate(network, held_out, read=read, trained_on=learnt)
+    assert fitted.failed == {learnt[0]: f"{learnt[0]} is cut short."}
+    assert fitted.scenes == 2
+    assert set(fitted.config.ranges) == {"day"}
+    broken = learnt
+    with pytest.raises(InputError, match="None of the 2 scenes that were trained on"):
+        calibrate(network, held_out, read=read, trained_on=learnt)
 
 
 def test_a_companion_is_fitted_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

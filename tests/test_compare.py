@@ -141,6 +141,28 @@ def test_json_holds_counts_of_every_pair(run: Run) -> None:
     assert "scores" not in everything[0]
 
 
+@pytest.mark.parametrize("against", ["summary_cloud", "provider_summary_cloud"])
+@pytest.mark.parametrize("masks", ["summary_cloud,truth,seven.nc", "truth,seven.nc"])
+def test_each_is_compared_with_one(run: Run, masks: str, against: str) -> None:
+    result = run("scene.nc", "--masks", masks, "--against", against, "--json")
+
+    assert result.exit_code == 0, result.output
+    rows = [row for row in json.loads(result.stdout)["comparisons"] if row["by"] == "all"]
+    assert [(row["first"], row["second"]) for row in rows] == [
+        ("provider_summary_cloud", "truth"),
+        ("seven", "provider_summary_cloud"),
+    ]
+    # Cloud from columns 5, 7 and 4 on.
+    assert [(row["only_first"], row["only_second"]) for row in rows] == [(6, 0), (0, 18)]
+
+
+def test_what_is_compared_with_must_be_there(run: Run) -> None:
+    result = run("scene.nc", "--against", "bayes_dual")
+
+    assert isinstance(result.exception, InputError)
+    assert "There is no mask 'bayes_dual'" in str(result.exception)
+
+
 def test_mask_files_are_named_shortly_and_apart(run: Run) -> None:
     mask = make_mask(make_scene(), 7)
     write_mask(mask, "S3A_SL_1_RBT_cloudmask-thresholds.nc")

@@ -44,6 +44,13 @@ def compare(
             "files (.nc, .zarr). [default: ours, and the product's own verdict]"
         ),
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="One more, or one of --masks: each of the others is compared with it alone. "
+            "[default: every two]"
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Draw it to this picture (.png).")
     ] = None,
@@ -66,12 +73,14 @@ def compare(
 ) -> None:
     """Compare masks of one scene: where both find cloud, where only one does.
 
-    Every two of them, on the pixels that both know, by illumination and by surface. Operational
-    masks go by their names (esa_summary_cloud, esa_bayes_single_moderate, esa_basic, …), the
+    Every two of them, or each with one, on the pixels that both know, by illumination and by
+    surface. Operational masks go by their names (esa_summary_cloud, esa_bayes_single_moderate, esa_basic, …), the
     prefix may be left out.
 
     **cloudmask compare PRODUCT.SEN3 --masks ours,summary_cloud,bayes_single_moderate -o
     compare.png**
+
+    **cloudmask compare PRODUCT.SEN3 --masks a.nc,b.nc,c.nc --against summary_cloud**
     """
     import json
 
@@ -84,7 +93,7 @@ def compare(
     from slstr_cloudmask.evaluation.strata import scene_strata
     from slstr_cloudmask.io import open_scene
     from slstr_cloudmask.io.product_name import product_folder_name
-    from slstr_cloudmask.report.masks import default_names, named_masks
+    from slstr_cloudmask.report.masks import default_names, match_name, named_masks
 
     paths = expand_products([product])
     if len(paths) != 1:
@@ -105,8 +114,15 @@ def compare(
         names = default_names(scene)
     else:
         names = [name.strip() for name in masks.split(",") if name.strip()]
+    if against is not None and match_name(against, names) is None:
+        names.append(against)
     found = named_masks(scene, names, ours)
-    rows = compare_masks({name: mask.values for name, mask in found.items()}, scene_strata(scene))
+    one = None
+    if against is not None:
+        one = list(found)[names.index(match_name(against, names) or against)]
+    rows = compare_masks(
+        {name: mask.values for name, mask in found.items()}, scene_strata(scene), one
+    )
     if json_output:
         document = {
             "product": product_folder_name(paths[0]),

@@ -15,6 +15,7 @@ from functools import cached_property, partial
 import numpy as np
 import xarray as xr
 
+from slstr_cloudmask.detectors.climatology import usual_split_kelvin
 from slstr_cloudmask.detectors.cloud_tests import glint_like, gross_cloud, ramp, visible_bright
 from slstr_cloudmask.detectors.fields import (
     Background,
@@ -47,6 +48,9 @@ _COSINE_UNKNOWN = 0.6  # of the sun by day, where angles are not known: 53 degre
 # and 50 mm of vapour at nadir (simulation of the split window, McMillin 1975) and emissivities.
 _SPLIT_KELVIN = (0.0, 0.13, 0.47, 0.77, 1.55, 3.0)
 _SHORTWAVE_KELVIN = (-0.25, -0.2, 0.3, 0.8, 2.3, 4.5)
+# 11 minus 12 um beyond what is usual where it is as warm: air twice as moist as usual adds 1.3 K at
+# 300 K, emissivity of ground up to 1 K.
+_ICY_SPLIT_KELVIN = (3.0, 1.5)
 # Reflectance at 3.7 um of clear ground at most: sea, snow and plants .015 to .035; soil and sand
 # .04 to .14 (1 - emissivity, e.g. ASTER's library, Baldridge et al. 2009).
 _BLACKEST_GROUND, _LAND_37 = 0.05, 0.15
@@ -211,6 +215,10 @@ class GaplessScene:
             moist = 0.0 if self.split_kelvin is None else clear_shortwave(self.split_kelvin)
             odd = np.abs(self.shortwave_kelvin - moist)
             seeds *= np.where(self.night, ramp(odd, 0.9, 0.5), np.float32(1))
+        if self.split_kelvin is not None:
+            # Thin ice takes more at 12 um than the moistest air, and most where it is cold.
+            usual = usual_split_kelvin(self.bands["S8"], self._measured.secant)
+            seeds *= ramp(self.split_kelvin - usual, *_ICY_SPLIT_KELVIN)
         if self.lit.any():
             seeds *= np.where(self.lit, self._dark(), np.float32(1))
         return np.asarray(seeds, np.float32)

@@ -68,9 +68,11 @@ class Comparison:
 
 
 def compare_masks(
-    masks: Mapping[str, npt.ArrayLike], strata: Mapping[Stratum, BoolArray]
+    masks: Mapping[str, npt.ArrayLike],
+    strata: Mapping[Stratum, BoolArray],
+    against: str | None = None,
 ) -> list[Comparison]:
-    """Compare every two masks, over all pixels and in every stratum.
+    """Compare every two masks, or all with one, over all pixels and in every stratum.
 
     Parameters
     ----------
@@ -78,6 +80,8 @@ def compare_masks(
         At least two, by name: 0 clear, 1 cloud, 255 unknown (rows, columns).
     strata
         Where each stratum is, boolean (rows, columns), by `Stratum`.
+    against
+        The one of ``masks`` that each of the others is compared with.
 
     Returns
     -------
@@ -88,7 +92,8 @@ def compare_masks(
     Raises
     ------
     InputError
-        There are fewer than two masks, sizes differ, or two masks know no pixel in common.
+        There are fewer than two masks, ``against`` is none of them, sizes differ, or two masks know
+        no pixel in common.
     """
     if len(masks) < 2:
         raise InputError(
@@ -97,7 +102,13 @@ def compare_masks(
         )
     arrays = {name: np.asarray(values, np.uint8) for name, values in masks.items()}
     rows: list[Comparison] = []
-    for pair in combinations(arrays, 2):
+    if against is None:
+        pairs = list(combinations(arrays, 2))
+    elif against in arrays:
+        pairs = [(name, against) for name in arrays if name != against]
+    else:
+        raise InputError(f"There is no mask {against!r} among those named: {', '.join(arrays)}.")
+    for pair in pairs:
         first, second = pair if pair[0] != TRUTH else (pair[1], pair[0])
         rows += _compared(first, arrays[first], second, arrays[second], strata)
     return rows

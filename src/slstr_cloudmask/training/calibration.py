@@ -20,7 +20,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,7 @@ CONTAMINATION = {"sst": 0.02, "lst": 0.05}
 RANGE_TAIL, RANGE_MARGIN = 1e-4, 0.05
 
 Values = npt.NDArray[np.float32]
+Kept = TypeVar("Kept")  # of a scene in one light
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Calibrated:
 
     config: ModelConfig
     scenes: int
-    failed: dict[Path, str]
+    failed: dict[Path, str]  # scenes that could not be used, of both kinds, and why
 
 
 def calibrate(
@@ -98,19 +99,14 @@ def calibrate(
     Raises
     ------
     InputError
-        No scene could be used, or no light has enough pixels of both kinds.
+        No scene could be used, no light has enough pixels of both kinds, or none of ``trained_on``
+        could be read.
     """
-    parts: dict[str, list[Sample]] = {}
-    failed: dict[Path, str] = {}
-    for path in track(paths, "calibrating", len(paths)):
-        try:
-            sampled = _sampled(network, read(path), label_name, companion)
-        except CloudMaskError as error:
-            logger.warning("Left out %s: %s", path.name, error)
-            failed[path] = str(error)
-            continue
-        for name, sample in sampled.items():
-            parts.setdefault(name, []).append(sample)
+
+    def sample(path: Path) -> dict[str, Sample]:
+        return _sampled(network, read(path), label_name, companion)
+
+    parts, failed = _gathered(paths, "calibrating", sample)
     samples = {name: _joined(found) for name, found in parts.items()}
     usable = {name: sample for name, sample in samples.items() if _is_enough(sample)}
     if not usable:
@@ -135,36 +131,78 @@ def calibrate(
     cloud = np.concatenate([sample.cloud for sample in usable.values()])
     config = network.model.config
     names = config.normaliser.inputs
+    ranges = {name: _ranges(sample.inputs, names) for name, sample in samples.items()}
+    unread: dict[Path, str] = {}
+    if trained_on:
+        ranges, unread = input_ranges(network, trained_on, read=read)
     changes: dict[str, Any] = {
         "calibration": alone,
         "companion": companion,
         "companion_weights": weights,
         "thresholds": fit_thresholds(probability, cloud),
-        "ranges": input_ranges(network, trained_on, read=read)
-        if trained_on
-        else {name: _ranges(sample.inputs, names) for name, sample in samples.items()},
+        "ranges": ranges,
         "training": {
             **config.training,
             "calibrated_on": {"label": label_name, "scenes": len(paths) - len(failed)},
         },
     }
     fitted = ModelConfig.model_validate({**config.model_dump(), **changes})
-    return Calibrated(fitted, len(paths) - len(failed), failed)
+    return Calibrated(fitted, len(paths) - len(failed), failed | unread)
 
 
 def input_ranges(
     network: Network, paths: Sequence[Path], *, read: Callable[[Path], xr.Dataset]
-) -> dict[str, dict[str, tuple[float, float]]]:
-    """Return the range of every input by light in scenes, whose labels are not looked at."""
-    found: dict[str, list[Values]] = {}
-    for path in track(paths, "reading", len(paths)):
+) -> tuple[dict[str, dict[str, tuple[float, float]]], dict[Path, str]]:
+    """Find the range of every input by light in scenes, whose labels are not looked at.
+
+    Returns
+    -------
+    ranges
+        Least and greatest value, normalised, by light and by input.
+    failed
+        Scenes that could not be read, and why.
+
+    Raises
+    ------
+    InputError
+        None could be read.
+    """
+
+    def sample(path: Path) -> dict[str, Values]:
         scene = read(path)
         x_HWC, seen = network.inputs(scene), valid_pixels(scene) & _grid(scene)
-        for name, where in regime_places(scene).items():
-            if (chosen := seen & where).any():
-                found.setdefault(name, []).append(x_HWC[chosen])
+        return {
+            light: x_HWC[chosen]
+            for light, where in regime_places(scene).items()
+            if (chosen := seen & where).any()
+        }
+
+    parts, failed = _gathered(paths, "reading", sample)
+    if not parts:
+        raise InputError(
+            f"None of the {len(paths)} scenes that were trained on could be read: "
+            "name their folder, or leave them out."
+        )
     names = network.model.config.normaliser.inputs
-    return {light: _ranges(np.concatenate(parts), names) for light, parts in found.items()}
+    return {light: _ranges(np.concatenate(found), names) for light, found in parts.items()}, failed
+
+
+def _gathered(
+    paths: Sequence[Path], doing: str, sample: Callable[[Path], dict[str, Kept]]
+) -> tuple[dict[str, list[Kept]], dict[Path, str]]:
+    """Return what is kept of each scene, by light; and the scenes that could not be read, why."""
+    parts: dict[str, list[Kept]] = {}
+    failed: dict[Path, str] = {}
+    for path in track(paths, doing, len(paths)):
+        try:
+            found = sample(path)
+        except CloudMaskError as error:
+            logger.warning("Left out %s: %s", path.name, error)
+            failed[path] = str(error)
+            continue
+        for light, kept in found.items():
+            parts.setdefault(light, []).append(kept)
+    return parts, failed
 
 
 def fit_weights(
