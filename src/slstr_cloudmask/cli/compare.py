@@ -74,8 +74,8 @@ def compare(
     """Compare masks of one scene: where both find cloud, where only one does.
 
     Every two of them, or each with one, on the pixels that both know, by illumination and by
-    surface. Operational masks go by their names (esa_summary_cloud, esa_bayes_single_moderate, esa_basic, …), the
-    prefix may be left out.
+    surface. Operational masks go by their names (esa_summary_cloud, esa_bayes_single_moderate,
+    esa_basic, …), the prefix may be left out.
 
     **cloudmask compare PRODUCT.SEN3 --masks ours,summary_cloud,bayes_single_moderate -o
     compare.png**
