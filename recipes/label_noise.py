@@ -5,8 +5,8 @@
 All learn from the same scenes; stores are packed by ``recipes/study.sh``. Scored on the packed
 patches of other scenes against their truth (``--truth``): the Kuipers skill and accuracy at a
 probability of 0.5, and the skill at the best threshold, which nobody knows without truth. OUT gets
-a line of JSON a run; what is there is not run again. Seeds may be shared among processes, which
-may add to one file.
+a line of JSON a run; what is there is not run again. Processes may add to one file, each with seeds
+of its own.
 """
 
 import argparse
