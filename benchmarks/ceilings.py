@@ -1,6 +1,6 @@
 """What this machine can do at most: matrix multiply, copying memory, reading a file.
 
-ceilings = measure_ceilings(torch.device("cpu"), Path("scratch"), quick=False)
+ceilings = measure_ceilings(torch.device("cpu"), Path("scratch"), ["fp32"], quick=False)
 
 Nothing here is read off a data sheet. Disks are measured with the pages of the file dropped by
 ``posix_fadvise``, which needs no rights; the caches of a host or a controller cannot be emptied
@@ -8,7 +8,7 @@ from here, so the number is an upper bound of what a cold disk gives.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -73,12 +73,14 @@ class Ceilings:
         return [asdict(ceiling) for ceiling in self.all]
 
 
-def measure_ceilings(device: torch.device, scratch: Path, *, quick: bool) -> Ceilings:
+def measure_ceilings(
+    device: torch.device, scratch: Path, precisions: Sequence[Precision], *, quick: bool
+) -> Ceilings:
     """Measure what the device and the disk under ``scratch`` can do at most."""
     seconds = 0.3 if quick else 2.0
     kind = "cuda" if device.type == "cuda" else "cpu"
     sizes = MATRIX_SIZES[kind][:2] if quick else MATRIX_SIZES[kind]
-    multiply = [_matmul(p, size, device, seconds) for p in DTYPES for size in sizes]
+    multiply = [_matmul(p, size, device, seconds) for p in precisions for size in sizes]
     copy = _copy(COPY_BYTES[kind], device, seconds)
     file_bytes = FILE_BYTES // 8 if quick else FILE_BYTES
     return Ceilings((*multiply, copy, *_disk(scratch, file_bytes, seconds)))

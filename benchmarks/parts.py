@@ -56,6 +56,11 @@ class Plan:
     python: Path | None
 
     @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """Those that are timed: bf16 only where it is ours, for emulated it takes minutes."""
+        return ("bf16", "fp32") if self.precision == "bf16" else ("fp32",)
+
+    @property
     def repeats(self) -> int:
         """Runs that count, after those that do not."""
         return 2 if self.quick else 5
@@ -140,7 +145,8 @@ class Bench:
 
 def _ceilings(bench: Bench) -> list[dict[str, Any]]:
     plan = bench.plan
-    return measure_ceilings(plan.device, plan.work, quick=plan.quick).describe()
+    found = measure_ceilings(plan.device, plan.work, plan.precisions, quick=plan.quick)
+    return found.describe()
 
 
 def _twin(bench: Bench) -> dict[str, Any] | None:
@@ -213,7 +219,7 @@ def _training(bench: Bench) -> dict[str, Any]:
             plan.precision,
             bench.twin,
             repeats=plan.few,
-            variants=["fp32"] if plan.quick else ["fp32", "bf16"],
+            variants=["fp32"] if plan.quick else sorted(plan.precisions, reverse=True),
             ways=("eager",) if plan.quick else ("compiled", "eager"),
         )
     )

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from benchmarks import bench, ceilings, inference, material, page, parts, peer, table
 from benchmarks.accuracy import measure_accuracy
+from benchmarks.inference import peak_memory
 from benchmarks.layers import network_layers, total_flop
 from benchmarks.machine import quietness
 from benchmarks.material import random_store
@@ -23,7 +24,7 @@ from benchmarks.stages import measure_stages, share
 from benchmarks.timing import Sample, best_of, stopwatch, take_turns
 from benchmarks.training import Turns
 from slstr_cloudmask.detectors.thresholds import Thresholds
-from slstr_cloudmask.errors import BrokenFileError, OutputExistsError
+from slstr_cloudmask.errors import BrokenFileError, CloudMaskError, OutputExistsError
 from slstr_cloudmask.events import Event
 from slstr_cloudmask.io.benchmark_hdf import write_scene
 from slstr_cloudmask.network.engine import make_engine
@@ -367,6 +368,15 @@ def test_a_roofline_has_a_slope_and_a_roof() -> None:
     assert attainable(20.0, 100.0, 10.0) == 100.0
 
 
+def test_what_a_command_holds_is_not_what_holds_here() -> None:
+    held = np.ones(80_000_000)  # 640 MB
+    found = peak_memory(["--version"])
+    assert found["command"] == "cloudmask --version"
+    assert 1e7 < found["peak_bytes"] < 0.5 * held.nbytes
+    with pytest.raises(CloudMaskError, match="failed"):
+        peak_memory(["predict", "nowhere.SEN3"])
+
+
 def test_ceilings_and_roofline_on_small_things(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,7 +384,7 @@ def test_ceilings_and_roofline_on_small_things(
     monkeypatch.setattr(ceilings, "COPY_BYTES", {"cpu": 1 << 20})
     monkeypatch.setattr(ceilings, "FILE_BYTES", 1 << 23)
     monkeypatch.setattr("benchmarks.roofline.SIZE", {"cpu": (16, 32)})
-    found = ceilings.measure_ceilings(CPU, tmp_path, quick=True)
+    found = ceilings.measure_ceilings(CPU, tmp_path, ["fp32"], quick=True)
     assert list(tmp_path.iterdir()) == []
     assert {c.unit for c in found.all} == {"FLOP/s", "B/s"}
     assert found.flops("fp32") > 0

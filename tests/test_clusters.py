@@ -9,7 +9,14 @@ import xarray as xr
 
 from slstr_cloudmask.detectors import Detector, get_detector
 from slstr_cloudmask.detectors.clusters import Clusters, mean_votes
-from slstr_cloudmask.detectors.fields import Background, filled, highest, lowest, unevenness
+from slstr_cloudmask.detectors.fields import (
+    Background,
+    filled,
+    from_blocks,
+    highest,
+    lowest,
+    unevenness,
+)
 from slstr_cloudmask.detectors.gapless_scene import GaplessScene, clear_shortwave
 from slstr_cloudmask.detectors.kim2020 import Kim2020
 from slstr_cloudmask.detectors.votes import emissivity, vote
@@ -77,6 +84,17 @@ def test_extremes_reach_as_far_as_their_window() -> None:
     assert lowest(-values, 35)[52, 52] == -7
 
 
+def test_between_blocks_values_change_evenly() -> None:
+    found = from_blocks(np.array([[0, 10], [20, 30]], np.float32), (4, 6), block_px=2)
+    # Middles of blocks lie half a pixel off pixels: 0, a quarter, three quarters, 1 of the way.
+    across = [0, 2.5, 7.5, 10, 10, 10]
+    np.testing.assert_allclose(found[0], across)
+    np.testing.assert_allclose(found[:, 0], [0, 5, 15, 20])
+    assert (
+        found.flags.c_contiguous
+    )  # as scenes are, or what is done with both takes many times as long
+
+
 def test_the_background_is_of_clear_pixels_and_near_ones_first() -> None:
     values = np.full((200, 200), 290, np.float32)
     values[:, 100:] = 280  # another water, and a cloud in it that has no weight
@@ -120,6 +138,21 @@ def test_twilight_says_nothing_where_sun_and_emission_are_equal() -> None:
 def test_clear_air_at_night_by_its_moisture() -> None:
     # 30 mm: 11 - 12 um .77 K, 3.7 - 11 um .8 K; half way to 50 mm: 1.16 and 1.55 K.
     np.testing.assert_allclose(clear_shortwave(np.array([0.77, 1.16])), [0.8, 1.55], atol=1e-2)
+
+
+def test_ice_cloud_that_covers_all_around_is_no_clear_ground() -> None:
+    # Land by day without reflective bands, S7 - S8 as of ground that reflects .05, and of ice cloud
+    # at 277 K with .11. 11 - 12 um of 5 K is more than any air has over ground of 277 K.
+    shape, west = (200, 400), (slice(None), slice(0, 250))
+    scene = scene_of({"S7": 309.3, "S8": 305.0, "S9": 303.7}, zenith_deg=35, shape=shape)
+    for name, kelvin in {"S7": 299.3, "S8": 277.0, "S9": 272.0}.items():
+        scene[name].values[west] = kelvin
+    everywhere = np.full(shape, 8, np.uint16)
+    scene["confidence"] = flag_variable(everywhere, {"land": 8}, fill=65535)
+    gapless = GaplessScene(scene)
+    assert gapless.clear[100, 100] == 0 < gapless.clear[100, 350]
+    assert cloud(scene)[100, 5:240].all()
+    assert not cloud(scene)[100, 260:].any()
 
 
 def test_emissivity_is_the_share_of_the_way_to_the_coldest() -> None:

@@ -18,7 +18,7 @@ from slstr_cloudmask.simulate.dataset import simulate_dataset
 from slstr_cloudmask.simulate.plan import DatasetConfig
 from slstr_cloudmask.training.labels import Teaching
 from slstr_cloudmask.training.pack import pack_scenes
-from tests.scenes import read_made_scene, touch_scenes
+from tests.scenes import make_scene, read_made_scene, touch_scenes
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
@@ -95,6 +95,18 @@ def test_both_alike_looks_at_no_label(tmp_path: Path, monkeypatch: pytest.Monkey
     assert low < high
     assert np.isfinite([low, high]).all()
     assert Network(tmp_path / "model", device="cpu").threshold == 0.5
+
+
+def test_half_a_kilometre_has_thermal_bands_of_one() -> None:
+    scene = make_scene(shape=(3, 4))
+    nan = np.nan
+    scene["S8"].values[:] = [[280, 282, 290, nan], [284, 286, nan, nan], [270, 272, nan, nan]]
+    fine = script("half_kilometre").halved(scene)
+    means = [[283, 283, 290, 290], [283, 283, 290, 290], [271, 271, nan, nan]]
+    np.testing.assert_array_equal(fine["S8"], means)
+    np.testing.assert_array_equal(fine["S3"], scene["S3"])
+    assert fine.attrs["grid"] == "500m"
+    assert scene["S8"].values[0, 0] == 280
 
 
 def test_seeds_are_told_together() -> None:

@@ -37,7 +37,7 @@ def pack(
         str, typer.Option(help="sorted by name, or listed: as the file system has them.")
     ] = "sorted",
     jobs: Annotated[
-        int, typer.Option(help="Processes that read scenes. [default: one a core]", min=0)
+        int, typer.Option(help="Processes that read scenes, at most. [default: one a core]", min=0)
     ] = 0,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read the store again and compare its checksums.")

@@ -52,7 +52,7 @@ def train(
         str, typer.Option("--compile", help="auto, yes or no; auto where epochs are long.")
     ] = "auto",
     jobs: Annotated[
-        int, typer.Option(help="Processes that pack scenes. [default: one a core]", min=0)
+        int, typer.Option(help="Processes that pack scenes, at most. [default: one a core]", min=0)
     ] = 0,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",

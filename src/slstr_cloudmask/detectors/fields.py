@@ -87,20 +87,16 @@ def _reduced(values: Field, reduce: Callable[..., Field] = np.add.reduceat) -> F
 
 def from_blocks(blocks: Field, shape: tuple[int, ...], block_px: int = _BLOCK_PX) -> Field:
     """Interpolate linearly between the middles of blocks; beyond the outermost nothing changes."""
-    rows, columns = (
-        np.maximum((np.arange(n, dtype=np.float32) + 0.5) / block_px - 0.5, np.float32(0))
-        for n in shape
-    )
-    return _between_rows(_between_rows(blocks, rows).T, columns).T
-
-
-def _between_rows(values: Field, position: Field) -> Field:
-    """Interpolate between rows; positions beyond the last take its value."""
-    position = np.minimum(position, values.shape[0] - 1)
-    low = position.astype(np.intp)
-    high = np.minimum(low + 1, values.shape[0] - 1)
-    part = (position - low)[:, np.newaxis].astype(np.float32)
-    return np.asarray(values[low] * (1 - part) + values[high] * part, np.float32)
+    for axis, (size, count) in enumerate(zip(shape, blocks.shape, strict=True)):
+        position = (np.arange(size, dtype=np.float32) + 0.5) / block_px - 0.5
+        position = np.clip(position, np.float32(0), np.float32(count - 1))
+        low = position.astype(np.intp)
+        part = (position - low).astype(np.float32)
+        if axis == 0:
+            part = part[:, np.newaxis]
+        high = np.minimum(low + 1, count - 1)
+        blocks = blocks.take(low, axis) * (1 - part) + blocks.take(high, axis) * part
+    return np.asarray(blocks, np.float32)
 
 
 class Background:
