@@ -39,6 +39,9 @@ STORE_NAME, CHECKPOINT_NAME, MODEL_NAME, HISTORY_NAME = (
     "history.json",
 )
 
+# A process takes 5 s to start, in which another packs some 16 scenes of full size (measured).
+SCENES_OF_A_JOB = 16
+
 
 class DataConfig(BaseModel):
     """What is learnt from each scene.
@@ -152,10 +155,6 @@ def check_store(manifest: StoreManifest, folder: Path, data: DataConfig) -> None
             )
 
 
-# A process takes 5 s to start, in which another packs some 16 scenes of full size (measured).
-SCENES_OF_A_JOB = 16
-
-
 def prepare_store(
     paths: Sequence[Path],
     folder: Path,
@@ -169,7 +168,8 @@ def prepare_store(
     """Pack scenes in the first process, and open the store in all.
 
     ``jobs`` processes at most read scenes, and fewer where they would take longer to start than to
-    work. ``paths`` may also be one store that was packed before: it is opened, and ``folder`` not used.
+    work. ``paths`` may also be one store that was packed before: it is opened, and ``folder`` not
+    used.
 
     Raises
     ------
