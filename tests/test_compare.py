@@ -302,3 +302,18 @@ def test_several_pairs_share_one_legend() -> None:
         "cloud only in the second",
         "unknown, no data",
     ]
+
+
+def test_many_pairs_are_maps_side_by_side() -> None:
+    scene = make_scene()
+    masks = {f"mask-{number}": masks_of(scene)["truth"] for number in range(5)}
+    values = {name: mask.values for name, mask in masks.items()}
+    rows = compare_masks(values, scene_strata(scene), "mask-0")
+
+    figure = comparison_figure(scene, masks, rows)
+
+    titles = [axes.get_title("left") for axes in figure.axes]
+    assert titles == [f"mask-{number} against mask-0" for number in range(1, 5)]
+    places = [axes.get_position() for axes in figure.axes]
+    assert places[0].y0 == places[2].y0 > places[3].y1
+    assert places[0].x0 == places[3].x0 < places[1].x0

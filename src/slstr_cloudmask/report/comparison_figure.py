@@ -1,4 +1,4 @@
-"""Comparisons of masks as one picture: a map of each pair, and its confusion by stratum.
+"""Comparisons of masks as one picture: a map of each pair, and of few its confusion by stratum.
 
 draw_comparison(scene, masks, comparisons, Path("compare.png"))
 """
@@ -36,7 +36,9 @@ from slstr_cloudmask.report.subject import subject_of
 # Where things stand on the page, inches.
 WIDTH_IN, MIN_HEIGHT_IN, MAX_HEIGHT_IN = 5.2, 3.0, 7.5
 LEFT_IN, RIGHT_IN, TOP_IN, BOTTOM_IN = 0.6, 0.35, 1.25, 1.35
-BETWEEN_COLUMNS_IN, BETWEEN_ROWS_IN = 1.75, 0.85
+BETWEEN_COLUMNS_IN, BETWEEN_MAPS_IN, BETWEEN_ROWS_IN = 1.75, 0.55, 0.85
+# From so many pairs on there are maps alone, this many side by side.
+MANY_PAIRS, MAPS_ACROSS = 4, 3
 NOTE_ABOVE_FOOT_IN = 0.62
 SMALLEST_WRITTEN = 0.06  # a part of a bar below this has no number in it
 NOTE = "Agreement of two masks is not accuracy; only a comparison with truth is."
@@ -79,24 +81,30 @@ def draw_comparison(
 def comparison_figure(
     scene: xr.Dataset, masks: Mapping[str, xr.Variable], comparisons: Sequence[Comparison]
 ) -> Figure:
-    """Draw a map and bars for every pair; `draw_comparison` saves them."""
+    """Draw a map and bars for every pair, of many the maps alone; `draw_comparison` saves them."""
     subject = subject_of(scene, None)
     pairs = [
         (pair, list(rows))
         for pair, rows in groupby(comparisons, key=lambda row: (row.first, row.second))
     ]
-    figure, places = _empty_page(len(pairs), subject.shape)
+    if len(pairs) < MANY_PAIRS:
+        figure, axes = _empty_page(2 * len(pairs), 2, BETWEEN_COLUMNS_IN, subject.shape)
+        maps, bars, corner = axes[::2], axes[1::2], axes[-2]
+    else:
+        figure, maps = _empty_page(len(pairs), MAPS_ACROSS, BETWEEN_MAPS_IN, subject.shape)
+        bars, corner = [], maps[(len(maps) - 1) // MAPS_ACROSS * MAPS_ACROSS]
     legends = []
-    for (pair, rows), (map_axes, bar_axes) in zip(pairs, places, strict=True):
+    for (pair, _), chart in zip(pairs, maps, strict=True):
         words = pair if len(pairs) == 1 else ("the first", "the second")
-        legends.append(_draw_map(map_axes, masks, pair, words))
-        _draw_bars(bar_axes, rows)
-    draw_scale(places[0][0], subject)
-    draw_north(places[0][0], subject)
+        legends.append(_draw_map(chart, masks, pair, words))
+    for (_, rows), chart in zip(pairs, bars, strict=False):
+        _draw_bars(chart, rows)
+    draw_scale(maps[0], subject)
+    draw_north(maps[0], subject)
     write_heading(figure, subject, LEFT_IN)
     write_legend(figure, legends, columns=4)
-    places[-1][0].set_xlabel("column, across the track", fontsize=8, color=PALE_INK)
-    places[-1][0].set_ylabel("row, along the track", fontsize=8, color=PALE_INK)
+    corner.set_xlabel("column, across the track", fontsize=8, color=PALE_INK)
+    corner.set_ylabel("row, along the track", fontsize=8, color=PALE_INK)
     figure.text(
         *(0.5, NOTE_ABOVE_FOOT_IN / figure.get_figheight(), NOTE),
         ha="center",
@@ -146,20 +154,23 @@ def _draw_bars(axes: Axes, rows: Sequence[Comparison]) -> None:
     write_title(axes, "By illumination and surface")
 
 
-def _empty_page(pairs: int, shape: tuple[int, int]) -> tuple[Figure, list[tuple[Axes, Axes]]]:
-    """Make a figure with a map of (rows, columns) and a place for bars for each pair."""
+def _empty_page(
+    charts: int, across: int, between_in: float, shape: tuple[int, int]
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure with charts, row by row, each with room for a map of (rows, columns)."""
     height_in = float(np.clip(WIDTH_IN * shape[0] / shape[1], MIN_HEIGHT_IN, MAX_HEIGHT_IN))
-    page_width_in = LEFT_IN + 2 * WIDTH_IN + BETWEEN_COLUMNS_IN + RIGHT_IN
-    page_height_in = TOP_IN + pairs * (height_in + BETWEEN_ROWS_IN) - BETWEEN_ROWS_IN + BOTTOM_IN
+    down = -(-charts // across)
+    page_width_in = LEFT_IN + across * (WIDTH_IN + between_in) - between_in + RIGHT_IN
+    page_height_in = TOP_IN + down * (height_in + BETWEEN_ROWS_IN) - BETWEEN_ROWS_IN + BOTTOM_IN
     figure = Figure(figsize=(page_width_in, page_height_in), dpi=DPI)
-    places = []
-    for pair in range(pairs):
-        bottom = BOTTOM_IN + (pairs - 1 - pair) * (height_in + BETWEEN_ROWS_IN)
-        size = WIDTH_IN / page_width_in, height_in / page_height_in
-        lefts = LEFT_IN, LEFT_IN + WIDTH_IN + BETWEEN_COLUMNS_IN
-        chart, bars = (
-            figure.add_axes((left / page_width_in, bottom / page_height_in, *size), anchor="NW")
-            for left in lefts
+    axes = []
+    for number in range(charts):
+        row, column = divmod(number, across)
+        left = LEFT_IN + column * (WIDTH_IN + between_in)
+        bottom = BOTTOM_IN + (down - 1 - row) * (height_in + BETWEEN_ROWS_IN)
+        place = (
+            *(left / page_width_in, bottom / page_height_in),
+            *(WIDTH_IN / page_width_in, height_in / page_height_in),
         )
-        places.append((chart, bars))
-    return figure, places
+        axes.append(figure.add_axes(place, anchor="NW"))
+    return figure, axes
