@@ -42,7 +42,8 @@ RUNS = 2
 _SAMPLE = 8000  # pixels that centres are found from
 _STILL = 1e-3  # centres rest when the mean distance falls by less
 _SEED = 20190901
-_CHUNK = 8_000  # points whose distances stay in the cache
+# Points at a time: so few that BLAS takes one thread for them, as each run has one of its own.
+_CHUNK = 1_000
 # A vote of its own counts as much as that of its clusters.
 _OWN_SHARE = np.float32(0.5)
 

@@ -33,18 +33,23 @@ def filled(values: npt.ArrayLike) -> Field:
     known = np.isfinite(array)
     if known.all() or not known.any():
         return array
-    rows = np.flatnonzero(known.any(axis=1))
     closed = _carried(array, known)
+    rows = np.flatnonzero(known.any(axis=1))
+    if len(rows) == len(array):
+        return closed
     before = np.searchsorted(rows, np.arange(len(array)), "right") - 1
     return np.asarray(closed[rows[np.maximum(before, 0)]])
 
 
 def _carried(array: Field, known: BoolArray) -> Field:
     """Carry each value of a row to the right, and the first of them to the left."""
-    columns = np.arange(array.shape[1])
-    source = np.maximum.accumulate(np.where(known, columns, -1), axis=1)
-    source = np.where(source < 0, known.argmax(axis=1)[:, np.newaxis], source)
-    return np.take_along_axis(array, source, axis=1)
+    columns = np.arange(array.shape[1], dtype=np.int32)
+    source = np.maximum.accumulate(np.where(known, columns, np.int32(-1)), axis=1)
+    row, column = np.nonzero(~known)
+    before = source[row, column]
+    closed = array.copy()
+    closed[row, column] = array[row, np.where(before < 0, known.argmax(axis=1)[row], before)]
+    return closed
 
 
 def mean(values: Field, size: int) -> Field:
