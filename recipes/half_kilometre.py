@@ -6,7 +6,7 @@ SCENES are a folder that ``cloudmask simulate`` made. Each pixel is taken for on
 shows of the sun stays, and the thermal bands are means of 2 x 2 pixels, which all four then have.
 Clouds and coasts are so half as large as they were drawn, with structure down to the pixel; angles
 change half as fast as they should, and the noise of thermal means is half that of a pixel. Writes
-NetCDF scenes for ``cloudmask evaluate OUT``, to be scored beside SCENES themselves.
+NetCDF scenes for ``cloudmask evaluate OUT --grid 500m``, to be scored beside SCENES themselves.
 """
 
 import argparse
