@@ -18,9 +18,10 @@ import xarray as xr
 from slstr_cloudmask import channels
 from slstr_cloudmask.io import open_scene
 from slstr_cloudmask.io.find_scenes import find_scenes
+from slstr_cloudmask.io.geolocation import Grid, coarser
+from slstr_cloudmask.io.regrid import to_half_kilometre, to_kilometre
 from slstr_cloudmask.io.scene_file import write_scene_file
 from slstr_cloudmask.progress import track
-from slstr_cloudmask.scene import FloatArray
 
 
 def main() -> None:
@@ -41,23 +42,13 @@ def main() -> None:
 def halved(scene: xr.Dataset) -> xr.Dataset:
     """Return a Scene with pixels of 500 m whose thermal bands are of 1 km."""
     fine = scene.assign_attrs(grid="500m")
+    fine_grid = Grid(scene.sizes["rows"], scene.sizes["columns"], 0, 0, 500, 500)
+    grid = coarser(fine_grid)
     for name in channels.THERMAL_NAMES:
         if name in fine:
-            fine[name] = fine[name].copy(data=of_a_kilometre(fine[name].values))
+            means = to_kilometre(fine[name].values, fine_grid, grid)
+            fine[name] = fine[name].copy(data=to_half_kilometre(means, grid, fine_grid, np.nan))
     return fine
-
-
-def of_a_kilometre(values: FloatArray) -> FloatArray:
-    """Give every pixel (rows, columns) the mean of its 2 x 2 pixels, NaN where none is known."""
-    rows, columns = values.shape
-    padding = ((0, rows % 2), (0, columns % 2))
-    padded = np.pad(values, padding, constant_values=np.nan)
-    four = np.stack([padded[row::2, column::2] for row in (0, 1) for column in (0, 1)])
-    known = np.isfinite(four)
-    count = known.sum(axis=0)
-    total = np.where(known, four, 0).sum(axis=0, dtype=np.float32)
-    mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-    return np.repeat(np.repeat(mean, 2, axis=0), 2, axis=1)[:rows, :columns]
 
 
 if __name__ == "__main__":

@@ -114,14 +114,14 @@ def compare(
         names = default_names(scene)
     else:
         names = [name.strip() for name in masks.split(",") if name.strip()]
-    if against is not None and match_name(against, names) is None:
-        names.append(against)
+    wanted = against and (match_name(against, names) or against)
+    if wanted and wanted not in names:
+        names.append(wanted)
     found = named_masks(scene, names, ours)
-    one = None
-    if against is not None:
-        one = list(found)[names.index(match_name(against, names) or against)]
     rows = compare_masks(
-        {name: mask.values for name, mask in found.items()}, scene_strata(scene), one
+        {name: mask.values for name, mask in found.items()},
+        scene_strata(scene),
+        list(found)[names.index(wanted)] if wanted else None,
     )
     if json_output:
         document = {

@@ -131,10 +131,11 @@ def calibrate(
     cloud = np.concatenate([sample.cloud for sample in usable.values()])
     config = network.model.config
     names = config.normaliser.inputs
-    ranges = {name: _ranges(sample.inputs, names) for name, sample in samples.items()}
-    unread: dict[Path, str] = {}
     if trained_on:
         ranges, unread = input_ranges(network, trained_on, read=read)
+    else:
+        ranges = {name: _ranges(sample.inputs, names) for name, sample in samples.items()}
+        unread = {}
     changes: dict[str, Any] = {
         "calibration": alone,
         "companion": companion,
