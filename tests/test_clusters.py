@@ -267,7 +267,7 @@ def test_nothing_known_is_never_clear() -> None:
 
 def test_a_cluster_has_the_mean_vote_of_its_pixels() -> None:
     # Two clumps far apart: 300 points at -1 of which a third vote, 300 at 1 of which all do.
-    points = np.repeat(np.array([[-1.0], [1.0]], np.float32), 300, axis=0)
+    points = np.repeat(np.array([[-1.0, 1.0]], np.float32), 300, axis=1)
     votes = np.repeat(np.array([1, 0, 0, 1, 1, 1], np.float32), 100)
     found = mean_votes(points, votes)
     np.testing.assert_allclose(found[:300], 1 / 3, atol=1e-6)

@@ -36,7 +36,8 @@ _MEDIUM_HIGH_LIMIT_KELVIN = (2.0, 3.5, 5.0, 7.0)
 
 def ramp(values: Array, clear_at: npt.ArrayLike, cloud_at: npt.ArrayLike) -> Support:
     """Rise linearly from 0 at ``clear_at`` to 1 at ``cloud_at``, in either direction; keep NaN."""
-    position = (values - np.asarray(clear_at)) / (np.asarray(cloud_at) - np.asarray(clear_at))
+    start, end = np.asarray(clear_at, np.float32), np.asarray(cloud_at, np.float32)
+    position = (values - start) / (end - start)
     return np.asarray(np.clip(position, 0.0, 1.0), np.float32)
 
 

@@ -95,12 +95,12 @@ def cluster_probability(gapless: GaplessScene, votes: Field) -> Field:
     result = votes.copy()
     features = describe(gapless)
     for code in (*Regime, UNKNOWN):
-        group = (gapless.regime == code) & np.isfinite(votes)
-        if np.count_nonzero(group) < 4 * CLUSTERS or not features:
+        group = np.flatnonzero((gapless.regime == code) & np.isfinite(votes))
+        if len(group) < 4 * CLUSTERS or not features:
             continue
-        points = np.stack([field[group] for field in features], axis=1)
-        own = votes[group]
-        result[group] = own + (1 - _OWN_SHARE) * (mean_votes(points, own) - own)
+        points = np.stack(together(*(partial(np.take, field, group) for field in features)))
+        own = votes.take(group)
+        result.put(group, own + (1 - _OWN_SHARE) * (mean_votes(points, own) - own))
     return result
 
 
@@ -146,7 +146,7 @@ def mean_votes(points: Field, votes: Field) -> Field:
     Parameters
     ----------
     points
-        (points, features).
+        (features, points).
     votes
         Of each point.
     """
@@ -156,20 +156,21 @@ def mean_votes(points: Field, votes: Field) -> Field:
 
 def _one_run(points: Field, votes: Field, run: int) -> Field:
     rng = np.random.default_rng((_SEED, run))
-    sample = points[rng.choice(len(points), min(_SAMPLE, len(points)), replace=False)]
+    count = points.shape[1]
+    sample = points.take(rng.choice(count, min(_SAMPLE, count), replace=False), axis=1).T
     # Centres that no pixel is nearest to are dropped, as in a scene that is the same everywhere.
     centres, _ = kmeans(sample, sample[:CLUSTERS], thresh=_STILL)
     nearest = _nearest(points, centres)
-    count = np.bincount(nearest, minlength=len(centres))
+    size = np.bincount(nearest, minlength=len(centres))
     total = np.bincount(nearest, votes, minlength=len(centres))
-    return (total / np.maximum(count, 1)).astype(np.float32)[nearest]
+    return (total / np.maximum(size, 1)).astype(np.float32)[nearest]
 
 
 def _nearest(points: Field, centres: Field) -> npt.NDArray[np.intp]:
     """Find the centre nearest to each point, part by part."""
     half = 0.5 * (centres**2).sum(axis=1)
-    nearest = np.empty(len(points), np.intp)
-    for first in range(0, len(points), _CHUNK):
+    nearest = np.empty(points.shape[1], np.intp)
+    for first in range(0, len(nearest), _CHUNK):
         part = slice(first, first + _CHUNK)
-        nearest[part] = (half - points[part] @ centres.T).argmin(axis=1)
+        nearest[part] = (half - points[:, part].T @ centres.T).argmin(axis=1)
     return nearest

@@ -43,12 +43,16 @@ def filled(values: npt.ArrayLike) -> Field:
 
 def _carried(array: Field, known: BoolArray) -> Field:
     """Carry each value of a row to the right, and the first of them to the left."""
-    columns = np.arange(array.shape[1], dtype=np.int32)
-    source = np.maximum.accumulate(np.where(known, columns, np.int32(-1)), axis=1)
-    row, column = np.nonzero(~known)
-    before = source[row, column]
+    width = array.shape[1]
+    gap = np.flatnonzero(~known)
+    row, column = np.divmod(gap, width)
+    # What lies side by side in a row is one gap, and what it takes is just before its start.
+    starts = (np.diff(gap, prepend=-2) != 1) | (column == 0)
+    before = np.maximum.accumulate(np.where(starts, gap, 0)) - 1
+    leftmost = row * width + known.argmax(axis=1)[row]
+    source = np.where(before < row * width, leftmost, before)
     closed = array.copy()
-    closed[row, column] = array[row, np.where(before < 0, known.argmax(axis=1)[row], before)]
+    closed.reshape(-1)[gap] = array.reshape(-1)[source]
     return closed
 
 

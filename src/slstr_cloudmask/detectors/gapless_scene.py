@@ -10,6 +10,7 @@ differences of clear air, and by day dark at 1.375 um and no brighter than their
 For votes and clusters. `measured_scene` is for tests that must not see what fills a gap.
 """
 
+from collections.abc import Callable
 from functools import cached_property, partial
 
 import numpy as np
@@ -203,25 +204,42 @@ class GaplessScene:
     @cached_property
     def clear(self) -> Field:
         """How surely each pixel is clear, 0 to 1: the seeds of the background."""
-        seeds = np.where(self.valid, np.float32(1), np.float32(0))
+        signs: list[Callable[[], Field]] = []
         if self.kelvin is not None:
-            seeds *= self._warm_and_smooth() * (1 - self.certain)
+            # What several signs need is made first, not by each thread.
+            together(lambda: self.unevenness_kelvin, lambda: self.far_warmth)
+            signs += [self._warm_and_smooth, lambda: 1 - self.certain]
         if self.reflectance_37 is not None:
-            # Thick ice cloud reflects .05, droplets more.
-            most = self.most_reflected_37
-            black = ramp(self.reflectance_37, most + np.float32(0.01), most - np.float32(0.015))
-            seeds *= np.where(self.lit & (self.snow_index < 0.5), np.float32(1), black)
+            signs.append(self._black_37)
         if self.night.any() and self.shortwave_kelvin is not None:
-            moist = 0.0 if self.split_kelvin is None else clear_shortwave(self.split_kelvin)
-            odd = np.abs(self.shortwave_kelvin - moist)
-            seeds *= np.where(self.night, ramp(odd, 0.9, 0.5), np.float32(1))
+            signs.append(self._usual_shortwave)
         if self.split_kelvin is not None:
-            # Thin ice takes more at 12 um than the moistest air, and most where it is cold.
-            usual = usual_split_kelvin(self.bands["S8"], self._measured.secant)
-            seeds *= ramp(self.split_kelvin - usual, *_ICY_SPLIT_KELVIN)
+            signs.append(self._usual_split)
         if self.lit.any():
-            seeds *= np.where(self.lit, self._dark(), np.float32(1))
-        return np.asarray(seeds, np.float32)
+            signs.append(self._dark)
+        seeds = np.where(self.valid, np.float32(1), np.float32(0))
+        for sign in together(*signs):
+            seeds *= sign
+        return seeds
+
+    def _black_37(self) -> Field:
+        assert self.reflectance_37 is not None
+        # Thick ice cloud reflects .05, droplets more.
+        most = self.most_reflected_37
+        black = ramp(self.reflectance_37, most + np.float32(0.01), most - np.float32(0.015))
+        return np.where(self.lit & (self.snow_index < 0.5), np.float32(1), black)
+
+    def _usual_shortwave(self) -> Field:
+        assert self.shortwave_kelvin is not None
+        moist = 0.0 if self.split_kelvin is None else clear_shortwave(self.split_kelvin)
+        odd = np.abs(self.shortwave_kelvin - moist)
+        return np.where(self.night, ramp(odd, 0.9, 0.5), np.float32(1))
+
+    def _usual_split(self) -> Field:
+        assert self.split_kelvin is not None
+        # Thin ice takes more at 12 um than the moistest air, and most where it is cold.
+        usual = usual_split_kelvin(self.bands["S8"], self._measured.secant)
+        return ramp(self.split_kelvin - usual, *_ICY_SPLIT_KELVIN)
 
     def _warm_and_smooth(self) -> Field:
         calm = self.calm_kelvin
@@ -246,7 +264,8 @@ class GaplessScene:
         glint = (np.abs(s5 - s3) < 0.35 * s3) & (s3 < 0.35)
         if self.kelvin is not None:
             glint &= self.unevenness_kelvin < 0.15
-        return np.asarray(np.where(white & ~glint, np.float32(0.02), np.float32(1)) * seeds)
+        seeds *= np.where(white & ~glint, np.float32(0.02), np.float32(1))
+        return np.where(self.lit, seeds, np.float32(1))
 
     @cached_property
     def background(self) -> Background:

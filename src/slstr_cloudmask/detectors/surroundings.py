@@ -48,9 +48,9 @@ def gross_limit(
     limit = np.full(background_kelvin.shape, COLDEST_SEA_KELVIN, np.float32)
     ice_free = np.zeros(limit.shape, bool)
     if latitude_deg is not None:
-        climate = np.interp(latitude_deg, _SST_LATITUDE_DEG, _SST_KELVIN) - _SST_DEFICIT_KELVIN
+        climate = np.interp(latitude_deg, _SST_LATITUDE_DEG, _SST_KELVIN).astype(np.float32)
         ice_free = latitude_deg < _ICE_LATITUDE_DEG
-        limit = np.where(ice_free, np.maximum(climate, limit), limit)
+        limit = np.where(ice_free, np.maximum(climate - _SST_DEFICIT_KELVIN, limit), limit)
     deficit = np.full(limit.shape, _UNKNOWN_DEFICIT_KELVIN, np.float32)
     if sea is not None:
         deficit[~sea] = _LAND_DEFICIT_KELVIN

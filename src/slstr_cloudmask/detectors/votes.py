@@ -101,7 +101,7 @@ def bright(gapless: GaplessScene) -> Field:
     beyond = gapless.brighter
     shortwave = np.minimum(beyond["S5"], beyond.get("S6", beyond["S5"]))
     visible = np.minimum(beyond["S1"], beyond["S3"])
-    ground = {name: gapless.background.of(gapless.bands[name]) for name in ("S1", "S5")}
+    ground = {name: gapless.bands[name] - beyond[name] for name in ("S1", "S5")}
     snow = (ground["S1"] > 0.3) & (
         ground["S1"] - ground["S5"] > 0.4 * (ground["S1"] + ground["S5"])
     )
