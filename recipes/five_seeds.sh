@@ -35,7 +35,7 @@ for seed in 1 2 3 4 5; do
     python "$here/weigh_alike.py" "$out/$name-$seed/model" bayesian "$masked"
   done
   for name in default oracle; do
-    cloudmask calibrate "$out/$name-$seed/model" "$held_out" --companion bayesian --trained-on "$train"
+    cloudmask calibrate "$out/$name-$seed/model" "$held_out" --companion bayesian
   done
   for name in robust selftaught default oracle; do
     models+=",$name-$seed=$out/$name-$seed/model"

@@ -9,13 +9,14 @@ near by take its place.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from slstr_cloudmask.detectors.climatology import Flat, usual_kelvin, usual_vapour_mm
-from slstr_cloudmask.detectors.fields import from_blocks
+from slstr_cloudmask.detectors.fields import from_blocks, in_blocks
 from slstr_cloudmask.detectors.surroundings import warm_background
 from slstr_cloudmask.flags import BoolArray
 
@@ -131,9 +132,10 @@ def _averaged(
 ) -> tuple[Flat, Flat]:
     """Average around each pixel, going from far to near; and the standard error."""
     values = np.where(weight > 0, values, np.float32(0))
-    sums = [_block_sum(v) for v in (weight, weight * values, weight * values * values)]
-    count = np.maximum(_block_sum(here.astype(np.float32)), 1)
-    error = np.asarray(_block_sum(np.where(here, sigma, np.float32(0))) / count, np.float32)
+    summed = partial(in_blocks, block_px=_BLOCK_PX)
+    sums = [summed(v) for v in (weight, weight * values, weight * values * values)]
+    count = np.maximum(summed(here.astype(np.float32)), 1)
+    error = np.asarray(summed(np.where(here, sigma, np.float32(0))) / count, np.float32)
     mean = np.zeros_like(error)
     for scale_km in reversed(_SCALES_KM):
         blur = scale_km / ground.pixel_km / _BLOCK_PX
@@ -148,10 +150,3 @@ def _averaged(
         from_blocks(mean, values.shape, _BLOCK_PX),
         from_blocks(error, values.shape, _BLOCK_PX),
     )
-
-
-def _block_sum(values: Flat) -> Flat:
-    rows, columns = (-(-n // _BLOCK_PX) * _BLOCK_PX for n in values.shape)
-    padded = np.pad(values, ((0, rows - values.shape[0]), (0, columns - values.shape[1])))
-    shape = (rows // _BLOCK_PX, _BLOCK_PX, columns // _BLOCK_PX, _BLOCK_PX)
-    return np.asarray(padded.reshape(shape).sum(axis=(1, 3)), np.float32)

@@ -82,15 +82,19 @@ def lowest(values: Field, size: int) -> Field:
 def _extreme(
     values: Field, size: int, reduce: Callable[..., Field], spread: Callable[..., Field]
 ) -> Field:
-    blocks = _reduced(values, reduce)
+    blocks = in_blocks(values, reduce=reduce)
     wide = spread(blocks, max(1, round(size / _BLOCK_PX)), mode="nearest")
     return from_blocks(wide, values.shape)
 
 
-def _reduced(values: Field, reduce: Callable[..., Field] = np.add.reduceat) -> Field:
-    """Reduce each block to one value; those at the end are smaller."""
+def in_blocks(
+    values: Field,
+    block_px: int = _BLOCK_PX,
+    reduce: Callable[..., Field] = np.add.reduceat,
+) -> Field:
+    """Reduce each block to one value, its sum; blocks at the end are smaller."""
     for axis in (1, 0):
-        values = reduce(values, np.arange(0, values.shape[axis], _BLOCK_PX), axis=axis)
+        values = reduce(values, np.arange(0, values.shape[axis], block_px), axis=axis)
     return values
 
 
@@ -119,8 +123,8 @@ class Background:
 
     def __init__(self, clear: Field) -> None:
         self._clear = clear
-        size = _reduced(np.ones_like(clear))
-        weight = _reduced(clear)
+        size = in_blocks(np.ones_like(clear))
+        weight = in_blocks(clear)
         self._size = size
         self._shares = [(_smooth(weight, reach), _smooth(size, reach)) for reach in _REACHES_PX]
         self._total = float(weight.sum())
@@ -131,7 +135,7 @@ class Background:
             return np.full(values.shape, np.nan, np.float32)
         # About a middle value, so that sums keep hundredths of a kelvin.
         middle = np.float32(np.median(values[::8, ::8]))
-        weighted = _reduced((values - middle) * self._clear)
+        weighted = in_blocks((values - middle) * self._clear)
         result = np.full_like(weighted, weighted.sum() / self._total)
         for reach, (share, size) in reversed(list(zip(_REACHES_PX, self._shares, strict=True))):
             enough = _ENOUGH_CLEAR * size

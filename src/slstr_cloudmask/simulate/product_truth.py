@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from slstr_cloudmask.io.sen3_truth import STEMS
 from slstr_cloudmask.scene import STRATUM_NAMES
 from slstr_cloudmask.simulate.product_format import Attribute, FileFormat, Unit, VariableFormat
 from slstr_cloudmask.simulate.product_grids import Placing
 from slstr_cloudmask.simulate.product_image import Arrays, view_of
 from slstr_cloudmask.simulate.scene import Views
 
-TRUTH_GRIDS = {"in": "nadir", "io": "oblique"}
-TRUTH_FILES = {grid: f"truth_{grid}.nc" for grid in TRUTH_GRIDS}
+TRUTH_GRIDS = {stem.removeprefix("truth_"): view for view, stem in STEMS.items()}
+TRUTH_FILES = {grid: f"{STEMS[view]}.nc" for grid, view in TRUTH_GRIDS.items()}
 
 
 def truth_unit(grid: str) -> Unit:
