@@ -1,6 +1,7 @@
 """Which answer to wrong labels helps: every loss and sampler, over several seeds, in one table.
 
-    python recipes/label_noise.py --bayes STORE --agreed STORE --masks STORE --truth STORE -o OUT
+    python recipes/label_noise.py --bayes STORE --coasts STORE --agreed STORE --masks STORE \
+        --truth STORE -o OUT
 
 All learn from the same scenes; stores are packed by ``recipes/study.sh``. Scored on the packed
 patches of other scenes against their truth (``--truth``): the Kuipers skill and accuracy at a
@@ -33,6 +34,7 @@ METHODS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("provider's labels, cross-entropy", "bayes", {}),
     ("label smoothing 0.1", "bayes", {"label_smoothing": 0.1}),
     ("edges of 2 pixels ignored", "bayes", {"ignore_edges_px": 2}),
+    ("coasts of 5 pixels ignored", "coasts", {}),
     ("generalised cross-entropy", "bayes", {"loss": "generalised"}),
     ("symmetric cross-entropy", "bayes", {"loss": "symmetric"}),
     ("bootstrapped", "bayes", {"loss": "bootstrapped"}),
@@ -43,19 +45,20 @@ METHODS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("agreement, generalised", "agreed", {"loss": "generalised"}),
     ("label-free masks alone", "masks", {}),
 )
+LABELS = sorted({label for _, label, _ in METHODS})
 LEVELS = 200  # thresholds that the best is looked for among
 
 
 def main() -> None:
     """Run what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name in ("bayes", "agreed", "masks", "truth"):
+    for name in ("bayes", "coasts", "agreed", "masks", "truth"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"store of label {name}")
     parser.add_argument("-o", "--output", type=Path, required=True, help="JSON lines, kept")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--patches", type=int, default=480, help="that each run learns from")
     given = parser.parse_args()
-    stores = {name: open_store(getattr(given, name)) for name in ("bayes", "agreed", "masks")}
+    stores = {name: open_store(getattr(given, name)) for name in LABELS}
     judged = open_store(given.truth)
     done = _read(given.output)
     for seed in given.seeds:

@@ -104,6 +104,10 @@ def test_the_climate_bounds_a_cold_overcast() -> None:
     clear = 292.65 - 1.1 * (0.15 + vapour * (0.03 + 0.0011 * vapour))
     np.testing.assert_allclose(bounded.kelvin, clear - 1.5 * 4.5, atol=0.01)
     np.testing.assert_allclose(bounded.sigma_kelvin, 4.5, atol=1e-3)
+    # A pixel whose latitude is missing has no climate, as a scene without latitudes.
+    nowhere = first_guess(s8, ground(s8.shape, latitude=np.nan))
+    np.testing.assert_array_equal(nowhere.kelvin, alone.kelvin)
+    np.testing.assert_array_equal(nowhere.sigma_kelvin, alone.sigma_kelvin)
     # Where the scene is as warm as the climate, it is believed.
     warm = first_guess(s8 + 33, ground(s8.shape, latitude=40.0))
     np.testing.assert_allclose(warm.kelvin, 287.3, atol=1e-3)

@@ -202,6 +202,8 @@ def test_a_companion_is_fitted_and_named(tmp_path: Path, monkeypatch: pytest.Mon
     truth, said = scene["truth"].values, mask["cloud_probability"].values
     assert said[truth == 1].mean() > said[truth == 0].mean() + 0.1
     assert mask.attrs["companion"] == "thresholds"
+    with pytest.raises(InputError, match="Unknown companion 'oracle': expected a detector without"):
+        calibrate(network, paths, read=read_by_day, companion="oracle")
     unknown = fitted.config.model_copy(update={"companion": "oracle"})
     with pytest.raises(ModelError, match="does not have"):
         Network(Model(made.network, unknown, "0"), device="cpu").predict(scene)

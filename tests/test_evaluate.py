@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from slstr_cloudmask.evaluation.counts import Counts
 from slstr_cloudmask.evaluation.strata import EVERY_KIND, EVERYTHING, rank, scene_strata
 from slstr_cloudmask.flags import flag_variable, value_flag_variable
 from slstr_cloudmask.io import open_scene
+from slstr_cloudmask.io.find_scenes import find_scenes
 from slstr_cloudmask.io.other_sensor import read_band_mapping
 from slstr_cloudmask.io.scene_file import write_scene_file
 from slstr_cloudmask.mask import build_mask
@@ -239,9 +241,26 @@ def test_labels_that_are_nowhere_are_said(cli: Cli, data: Path, tmp_path: Path) 
     assert "latitude -30.00 to -30.00" in document["missing_labels"]["far.csv"]
     assert {row["label"] for row in document["scores"]} == {"truth"}
     # Alone it leaves nothing to score.
-    code, out, _ = cli(data, "--against", table, "--json")
+    code, out, err = cli(data, "--against", table, "--json")
     assert code == 2
-    assert len(json.loads(out)["failed"]) == 3
+    assert len(json.loads(out)["unlabelled"]) == 3
+    assert "Nothing was scored" in err
+
+
+def test_scenes_without_a_point_are_no_failure(cli: Cli, data: Path, tmp_path: Path) -> None:
+    scene = open_scene(find_scenes(data)[0])
+    moved = scene.assign_coords(latitude=-scene["latitude"])
+    (tmp_path / "scenes").mkdir()
+    write_scene_file(tmp_path / "scenes" / "S3A_SL_1_RBT_far.nc", moved)
+    shutil.copy(find_scenes(data)[0], tmp_path / "scenes")
+    latitude, longitude = (float(scene[name].values[5, 50]) for name in ("latitude", "longitude"))
+    table = tmp_path / "one.csv"
+    table.write_text(f"lat,lon,label\n{latitude},{longitude},cloud\n")
+    code, out, err = cli(tmp_path / "scenes", "--against", table, "--json")
+    assert code == 0
+    assert json.loads(out)["unlabelled"] == ["S3A_SL_1_RBT_far.nc"]
+    assert "No label knows anything of 1 scenes, such as S3A_SL_1_RBT_far.nc" in err
+    assert "no column of times" in err
 
 
 def test_points_of_one_class_have_no_skill(cli: Cli, data: Path, tmp_path: Path) -> None:
@@ -256,6 +275,22 @@ def test_points_of_one_class_have_no_skill(cli: Cli, data: Path, tmp_path: Path)
     assert first["kuipers"] is None
     assert first["roc_area"] is None
     assert "knows only one class" in err
+
+
+def test_labels_of_another_meaning_are_told_and_not_guessed(cli: Cli, tmp_path: Path) -> None:
+    write_scenes(tmp_path / "scenes", 1)
+    label = np.where(np.arange(SHAPE[1]) < 30, -1, 1) + np.zeros(SHAPE, np.int16)
+    np.savez(tmp_path / "S3A_SL_1_RBT_0_drawn.npz", label=label)
+    drawn = tmp_path / "S3A_SL_1_RBT_0_drawn.npz"
+    code, out, err = cli(tmp_path / "scenes", "--against", drawn, "--json")
+    assert code == 2
+    assert "'-1' (1200) means is not known" in json.loads(out)["failed"]["S3A_SL_1_RBT_0.nc"]
+    assert "labels no pixel" not in err  # which is not what is wrong
+    code, out, _ = cli(
+        tmp_path / "scenes", "--against", drawn, "--label-map", "-1=unknown", "--json"
+    )
+    assert code == 0
+    assert json.loads(out)["scores"][0]["pixels"] == 40 * 30
 
 
 def test_a_scene_that_is_broken_takes_no_other_with_it(cli: Cli, tmp_path: Path) -> None:
@@ -281,6 +316,13 @@ def test_scenes_of_another_sensor(cli: Cli, tmp_path: Path) -> None:
     assert first["pixels"] == 40 * 57
     with pytest.raises(InputError, match=r"one view and one grid: leave out --view"):
         make_plan(["thresholds"], ["truth"], bands=read_band_mapping(bands), view="oblique")
+    # The provider has no mask there: nothing is scored, which is no success.
+    wanted = "--detectors", "provider", "--against", f"drawn={tmp_path}", "--json"
+    code, out, _ = cli(tmp_path, "--bands", bands, *wanted)
+    assert code == 2
+    assert json.loads(out)["missing_masks"] == {
+        "provider": "no scene carries bayes or summary_cloud"
+    }
     # Of a band that is not there, the words are those of what is.
     code, out, _ = cli(tmp_path, "--bands", "S9=tir12", "--against", f"drawn={tmp_path}", "--json")
     assert code == 2

@@ -140,6 +140,21 @@ def test_tables_that_say_nothing_are_refused(
         read_label_points(write_table(tmp_path / "t.csv", [ROW | row]))
 
 
+def test_depths_below_0_are_unknown_and_a_table_without_times_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [
+        {"latitude": 0.0, "longitude": 0.0, "Profile_UTC_Time": "190901.4", "COD": depth}
+        for depth in (-9999.0, 0.0, 1.0)
+    ]
+    points = read_label_points(write_table(tmp_path / "t.csv", rows))
+    assert points.cloud.tolist() == [UNKNOWN, 0, 1]
+    assert np.isnan(points.optical_depth[0])
+    assert "1 of 3 optical depths are below 0" in caplog.text
+    assert "no column of times that is known" in caplog.text
+    assert "Profile_UTC_Time" in caplog.text
+
+
 def test_columns_by_other_names(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.csv", [{"y": 1, "x": 2, "what": "clear"}])
     with pytest.raises(InputError, match=r"no column of latitude, longitude, label.*has y, x, wh"):
@@ -189,6 +204,10 @@ def test_words_numbers_and_what_is_given() -> None:
         np.int8(1),
     ]
     assert label_codes(words).tolist() == [1, 0, 1, 0, 1, 255, 255, 0, 1]
+    for sentinel in (-1, "-1", "-1.0", -9999.0, "0.37"):  # none of which is 1, 9999 or 37
+        with pytest.raises(InputError, match=f"'{float(sentinel):g}' \\(1\\) means is not known"):
+            label_codes([sentinel])
+    assert label_codes(["-1", "1"], {"-1": "unknown"}).tolist() == [255, 1]
     given = read_label_map("haze = cloud, 2=clear,1=unknown")
     assert label_codes(["Haze", 2, 1], given).tolist() == [1, 0, 255]
     with pytest.raises(InputError, match="'haze' cannot mean 'mist'"):

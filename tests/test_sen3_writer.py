@@ -812,6 +812,15 @@ def test_either_view_and_grid_is_scored(product: Path, view: str, grid: str) -> 
     assert total.tp + total.fn == pytest.approx((truth == 1).sum(), rel=0.1)
 
 
+def test_nadir_is_scored_with_the_oblique_view_beside_it(product: Path) -> None:
+    scene = make_plan(["thresholds"], ["truth"], view="both").open(product)
+    nadir = open_scene(product)
+    np.testing.assert_array_equal(scene["truth"].values, nadir["truth"].values)
+    beside = scene["S8_oblique"].values
+    assert 0 < np.isfinite(beside).sum() < np.isfinite(scene["S8"].values).sum()
+    assert "surface_kind" in scene
+
+
 def test_products_are_found_as_scenes(product: Path, tmp_path: Path) -> None:
     shutil.copytree(product, tmp_path / "day" / product.name)
     (tmp_path / ".half" / product.name).mkdir(parents=True)

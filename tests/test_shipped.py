@@ -60,6 +60,16 @@ def test_the_default_does_with_what_is_there(by_day: xr.Dataset) -> None:
     assert np.isfinite(alone["cloud_probability"].values[known]).all()
 
 
+@pytest.mark.parametrize("name", shipped.model_names())
+def test_nothing_is_said_without_s8(name: str, by_day: xr.Dataset) -> None:
+    hole = np.zeros(by_day["S8"].shape, bool)
+    hole[60:100, 60:120] = True
+    seen = np.isfinite(by_day["S8"].values) & ~hole
+    scene = by_day.assign(S8=by_day["S8"].where(~hole))
+    mask = cm.predict(scene, model=name, device="cpu")
+    np.testing.assert_array_equal(mask["cloud_mask"].values != 255, seen)
+
+
 def test_thresholds_are_in_their_order() -> None:
     found = load_model(shipped.find_model("default")).config.thresholds
     assert found["sst"] <= found["lst"]

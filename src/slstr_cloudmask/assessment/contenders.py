@@ -71,6 +71,10 @@ class Contender:
             if name in scene:
                 yield f"{self.name} {name}", _provided(scene, name)
 
+    def nowhere(self) -> str:
+        """Say in words that it has a mask of no scene."""
+        return f"no scene carries {' or '.join(PROVIDER_LABELS)}"
+
     def is_label(self, mask: str, label_name: str) -> bool:
         """Tell whether a mask that it made is the label itself."""
         return self.detector == PROVIDER and mask == f"{self.name} {label_name}"

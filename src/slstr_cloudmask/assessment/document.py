@@ -33,7 +33,8 @@ def make_document(result: Assessment, data: str) -> dict[str, Any]:
         ``data`` and how many scenes were scored; ``scores``: a row for each label, stratum and
         mask; ``differences`` of every two masks;
         ``curves``; ``scenes``: counts and scores scene by scene; ``failed`` and ``left_out``, with
-        reasons; ``missing_labels``; ``labels``, what each means; ``intervals``, how they were made.
+        reasons; ``unlabelled``, ``missing_labels`` and ``missing_masks``; ``labels``, what each
+        means; ``intervals``, how they were made.
     """
     pool = result.pool
     return {
@@ -47,6 +48,8 @@ def make_document(result: Assessment, data: str) -> dict[str, Any]:
         "curves": curves_of(pool, (EVERYTHING, *REGIMES)),
         "scenes": _scene_rows(pool),
         "missing_labels": result.missing_labels,
+        "missing_masks": result.missing_masks,
+        "unlabelled": result.unlabelled,
         "failed": result.failed,
         "left_out": [
             {"mask": mask, "scene": scene, "reason": why}

@@ -10,7 +10,6 @@ from slstr_cloudmask.cli.options import (
     GridOption,
     OverwriteOption,
     PrecisionOption,
-    ViewOption,
 )
 
 
@@ -22,7 +21,8 @@ def evaluate(
         str | None,
         typer.Option(
             help="What is scored, with commas between: detectors by name, the folder of a model "
-            "or NAME=FOLDER, and provider, the product's own masks. [default: network, thresholds]"
+            "or NAME=FOLDER, and provider, the product's own masks. [default: network, "
+            "thresholds, and provider where there is one]"
         ),
     ] = None,
     model: Annotated[
@@ -54,7 +54,13 @@ def evaluate(
             "SLSTR's: S1=green,S5=1610nm,S8=B10*0.01+150, by name or wavelength."
         ),
     ] = None,
-    view: ViewOption = "nadir",
+    view: Annotated[
+        str,
+        typer.Option(
+            help="nadir or oblique of .SEN3 products; or both: nadir, masked with what the oblique "
+            "view shows too."
+        ),
+    ] = "nadir",
     grid: GridOption = "1km",
     label_map: Annotated[
         str, typer.Option(help="What labels mean: shadow=clear,haze=cloud,fractional=unknown.")
@@ -96,7 +102,7 @@ def evaluate(
         from slstr_cloudmask.report.evaluation_page import check_folder
 
         check_folder(output, overwrite=overwrite)
-    named = _words(detectors) if detectors is not None else ["network", "thresholds"]
+    named = _words(detectors) if detectors is not None else ["network", "thresholds", "provider"]
     plan = make_plan(
         [*named, *map(str, model or [])],
         _words(against) if against is not None else DEFAULT_LABELS,
@@ -120,9 +126,14 @@ def evaluate(
         typer.echo(json.dumps(document, indent=1, allow_nan=False))
     else:
         print_evaluation(document)
-    unknown = result.missing_labels if against is not None else {}
-    if result.failed or result.left_out or unknown:
-        raise typer.Exit(1 if document["scores"] else 2)
+    if not document["scores"]:
+        typer.echo("Nothing was scored.", err=True)
+        raise typer.Exit(2)
+    named_but_missing = (result.missing_labels if against is not None else {}) | (
+        result.missing_masks if detectors is not None else {}
+    )
+    if result.failed or result.left_out or named_but_missing:
+        raise typer.Exit(1)
 
 
 def _words(text: str) -> list[str]:

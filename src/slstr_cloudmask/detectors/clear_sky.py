@@ -78,8 +78,10 @@ def first_guess(s8: Flat, ground: Ground) -> ClearSky:
     # rather cloud, and the climate takes over.
     short = np.clip((climate - kelvin) / spread - 1, 0, 1)
     low = np.maximum(kelvin, climate - 1.5 * spread)
+    placed = np.isfinite(ground.latitude_deg)
     return ClearSky(
-        np.asarray(low, np.float32), np.asarray(sigma + short * (spread - sigma), np.float32)
+        np.asarray(np.where(placed, low, kelvin), np.float32),
+        np.asarray(np.where(placed, sigma + short * (spread - sigma), sigma), np.float32),
     )
 
 

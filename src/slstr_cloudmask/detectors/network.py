@@ -1,4 +1,20 @@
-"""The detector that runs a trained network.
+"""The detector that runs a trained network: the default, `selftaught`, or a model of one's own.
+
+    mask = Network(find_model("default")).predict(scene)
+
+A U-Net (Ronneberger et al. 2015, MICCAI, LNCS 9351, 234; its convolutions as the benchmark's) turns
+the bands of a scene into a logit of cloud at each pixel, by what it and its surroundings show.
+Models that ship also read the differences S7 - S8 and S8 - S9, and of each band whether it is
+there: bands were taken away in training, so that they do with what a scene has. Their logit is
+weighed with that of a companion, the detector `bayesian`, which looks at the whole scene, and
+calibrated (Platt 1999, Advances in Large Margin Classifiers, 61) by day, twilight and night. The
+*default* learnt the truth of simulated scenes; *selftaught* what label-free detectors say of such
+scenes; `reference` and a run of the benchmark copy a provider's masks.
+
+Where it fails: on what it never saw in training, which ``outside_training`` says where it is an
+extreme, and nothing says where it is not; at night over snow and ice; sun glint; with a companion,
+where that fails (see ``bayesian``). What learnt from labels has their errors. Where S8 is missing,
+which no model does without, a pixel is unknown. Each model's card has its scores and limits.
 
 A model learnt from reflectances in one radiometry (see ``radiometry``). A scene that says it is in
 the other is converted first; the Mask says both, the scene's as given and the model's.
@@ -183,8 +199,14 @@ class Network:
         )
 
     def mask(self, scene: xr.Dataset, probability: npt.NDArray[np.float32]) -> xr.Dataset:
-        """Return the Mask that belongs to this network's probability of cloud."""
+        """Return the Mask that belongs to this network's probability of cloud.
+
+        Pixels without what no model does without are unknown.
+        """
         config = self.model.config
+        for name in set(ALWAYS_SEEN) & set(config.normaliser.channels):
+            seen = np.isfinite(scene[name].values)
+            probability = np.where(seen, probability, np.float32(np.nan))
         return build_mask(
             scene,
             probability,
@@ -233,7 +255,7 @@ def _check_bands(scene: xr.Dataset, normaliser: Normaliser) -> None:
     if lacking := [name for name in needed if name in names and name not in present]:
         raise ModelError(
             f"The model reads {', '.join(names)}, and the scene lacks {', '.join(lacking)}. "
-            "Use another model, or the detector 'thresholds'."
+            "Use another model, or the detector 'clusters', which takes any bands."
         )
     missing = [name for name in names if name not in present]
     sunlit = missing and normaliser.reads == "bands" and "solar_zenith_angle" in scene.coords

@@ -9,6 +9,11 @@ The cloud probability of a pixel is the
 largest support that any test gives: no test can take away what another has seen, and nothing
 beyond the tests is claimed. It is not calibrated. Where no test could be run the pixel is unknown.
 
+Where it fails: much that is clear is flagged, for each test adds its false alarms (uneven land and
+ice, veils too thin to count, edges of glint); wide low cloud at night with nothing warmer within
+150 km and no map of the sea reads as clear; small cumulus over land. Each test's source stands with
+it in `cloud_tests`, `histogram_tests` and `scda`.
+
 `OperationalThresholds` runs the histogram tests of the operational family as well. They are left
 out here because they flag more of what is clear than of what is cloud, as docs/masks.md shows.
 

@@ -119,6 +119,11 @@ class Counts:
         return _ratio(self.tn, self.tn + self.fp + self.fn)
 
     @property
+    def mean_iou(self) -> float:
+        """Mean of `iou` and `iou_clear`."""
+        return (self.iou + self.iou_clear) / 2.0
+
+    @property
     def mcc(self) -> float:
         """Matthews' correlation coefficient of mask and label (Matthews 1975)."""
         sides = (
@@ -174,6 +179,7 @@ SCORES: dict[str, Callable[[Counts], float]] = {
     "iou": lambda c: c.iou,
     "f1_clear": lambda c: c.f1_clear,
     "iou_clear": lambda c: c.iou_clear,
+    "mean_iou": lambda c: c.mean_iou,
     "balanced_accuracy": lambda c: c.balanced_accuracy,
     "kuipers": lambda c: c.kuipers,
     "heidke": lambda c: c.heidke,

@@ -78,10 +78,22 @@ def read_label_points(
         _numbers(found.get(name), found["latitude"])
         for name in ("latitude", "longitude", "optical_depth")
     )
+    if filled := np.count_nonzero(depth < 0):
+        logger.warning(
+            "%s: %d of %d optical depths are below 0, which is unknown", path, filled, len(depth)
+        )
+        depth[depth < 0] = np.nan
     if "label" in found:
         cloud = label_codes(found["label"], label_map, where=str(path))
     else:
         cloud = np.where(np.isnan(depth), UNKNOWN, depth >= CLOUD_OPTICAL_DEPTH).astype(np.uint8)
+    if "time" not in found:
+        logger.warning(
+            "%s has no column of times that is known, so its points lie in scenes of any time. It "
+            "has %s: if one is the time, say --columns time=NAME.",
+            path,
+            ", ".join(table),
+        )
     times = found.get("time", [None] * len(cloud))
     time_s = np.array([_time_of(path, row, value) for row, value in enumerate(times)], float)
     placed = (np.abs(latitude_deg) <= 90) & (np.abs(longitude_deg) <= 360)

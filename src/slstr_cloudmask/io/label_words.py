@@ -28,6 +28,7 @@ _WORDS = {
 }
 KNOWN_WORDS = {word: MEANINGS[name] for name, words in _WORDS.items() for word in words.split()}
 NAMED = 5  # unknown words in a message
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
 
 Codes = npt.NDArray[np.uint8]
 
@@ -104,12 +105,10 @@ def label_codes(
 
 
 def plain(word: object) -> str:
-    """Write a label or a name without case, blanks, hyphens and underscores; 1.0 as 1."""
+    """Write a label or a name without case, blanks, hyphens and underscores; 1.0 as 1, -1 as -1."""
     if word is None:
         return ""
-    if isinstance(word, int | float | np.number):
-        return f"{word:g}"
     text = str(word).strip()
-    if re.fullmatch(r"\d+\.0*", text):
-        return text.partition(".")[0]
+    if isinstance(word, int | float | np.number) or _NUMBER.fullmatch(text):
+        return f"{float(text):g}"
     return re.sub(r"[\s_\-./()\[\]]+", "", text).lower()

@@ -27,6 +27,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import optimize, special
 
+from slstr_cloudmask.detectors import DETECTORS
 from slstr_cloudmask.detectors.network import Network
 from slstr_cloudmask.errors import CloudMaskError, InputError
 from slstr_cloudmask.flags import DIMS, BoolArray
@@ -99,9 +100,14 @@ def calibrate(
     Raises
     ------
     InputError
-        No scene could be used, no light has enough pixels of both kinds, or none of ``trained_on``
-        could be read.
+        There is no such companion, no scene could be used, no light has enough pixels of both
+        kinds, or none of ``trained_on`` could be read.
     """
+    if companion is not None and companion not in DETECTORS:
+        raise InputError(
+            f"Unknown companion {companion!r}: expected a detector without a model, one of "
+            f"{', '.join(DETECTORS)}."
+        )
 
     def sample(path: Path) -> dict[str, Sample]:
         return _sampled(network, read(path), label_name, companion)
