@@ -284,7 +284,7 @@ def test_labels_of_another_meaning_are_told_and_not_guessed(cli: Cli, tmp_path: 
     drawn = tmp_path / "S3A_SL_1_RBT_0_drawn.npz"
     code, out, err = cli(tmp_path / "scenes", "--against", drawn, "--json")
     assert code == 2
-    assert "'-1' (1200) means is not known" in json.loads(out)["failed"]["S3A_SL_1_RBT_0.nc"]
+    assert "what '-1' (1) means is not known" in json.loads(out)["failed"]["S3A_SL_1_RBT_0.nc"]
     assert "labels no pixel" not in err  # which is not what is wrong
     code, out, _ = cli(
         tmp_path / "scenes", "--against", drawn, "--label-map", "-1=unknown", "--json"
