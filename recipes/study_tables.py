@@ -17,7 +17,9 @@ STRATA = (
     ("all", ("all",)),
     ("regime", ("day", "twilight", "night")),
     ("latitude", ("below 60", "polar")),
-    ("surface", ("ocean", "land", "desert", "inland water", "snow or ice", "sun glint")),
+    ("surface", ("ocean", "land", "desert", "inland water", "coast", "snow or ice", "sun glint")),
+    ("coast", ("within 5 km",)),
+    ("view zenith angle", ("0 to 20", "20 to 40", "40 to 90")),
     ("cloud", ("stratus", "fog", "cumulus", "cirrus", "altocumulus")),
 )
 SEED = re.compile(r"-[0-9]+$")
@@ -50,9 +52,11 @@ def overall(rows: list[Row], masks: list[str]) -> str:
         row = _find(rows, "all", "all", mask)
         if row is None:
             continue
-        kuipers, accuracy = (_with_interval(row, name) for name in ("kuipers", "accuracy"))
-        others = ("recall", "false_detection_rate", "clear_retention_5", "calibration_error")
-        cells = [kuipers, accuracy, *(_number(row.get(name)) for name in others)]
+        kuipers, accuracy, error = (
+            _with_interval(row, name) for name in ("kuipers", "accuracy", "calibration_error")
+        )
+        others = ("recall", "false_detection_rate", "clear_retention_5")
+        cells = [kuipers, accuracy, *(_number(row.get(name)) for name in others), error]
         lines.append(f"| {mask} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -70,7 +74,8 @@ def by_stratum(rows: list[Row], masks: list[str]) -> str:
                 continue
             cells = [_number(row["kuipers"]) if row else "–" for row in found]
             share = f"{first['pixels'] / total:.1%}" if total else "–"
-            lines.append(f"| {name} | {share} | {' | '.join(cells)} |")
+            words = f"{by} {name}" if name[0].isdigit() else name
+            lines.append(f"| {words} | {share} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -2,7 +2,8 @@
 
     python recipes/weigh_alike.py MODEL COMPANION SCENES
 
-The thresholds are those of `bayesian`; the ranges of the inputs are those of SCENES.
+With the companion ``none`` the network is left alone, as docs/study.md scores some. The thresholds
+are those of `bayesian`; the ranges of the inputs are those of SCENES.
 """
 
 import argparse
@@ -27,9 +28,10 @@ def main() -> None:
     given = parser.parse_args()
     network = Network(given.model)
     ranges, _ = input_ranges(network, find_scenes(given.scenes), read=open_scene)
+    companion = None if given.companion == "none" else given.companion
     changes = {
-        "companion": given.companion,
-        "companion_weights": {light: (0.5, 0.5, 0.0) for light in LIGHTS},
+        "companion": companion,
+        "companion_weights": {light: (0.5, 0.5, 0.0) for light in LIGHTS if companion},
         "thresholds": THRESHOLDS,
         "ranges": ranges,
     }

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from slstr_cloudmask.errors import InputError
-from slstr_cloudmask.evaluation.calibration import EDGES, FINE, Reliability
+from slstr_cloudmask.evaluation.calibration import (
+    EDGES,
+    FINE,
+    Reliability,
+    brier_of,
+    calibration_error_of,
+)
 from slstr_cloudmask.evaluation.counts import SCORES, Counts, score_many
 from slstr_cloudmask.evaluation.curves import Curves
 from slstr_cloudmask.evaluation.pool import Labelled, Pool, score_strata
@@ -15,6 +21,7 @@ from slstr_cloudmask.evaluation.scatter import (
     cloud_fraction_rmse,
     compare_scenes,
     macro,
+    sums_intervals,
 )
 from slstr_cloudmask.evaluation.strata import EVERYTHING
 from slstr_cloudmask.evaluation.summary import compare_masks_of, curves_of, summarise_pool
@@ -152,10 +159,13 @@ def test_one_scene_or_a_score_that_is_seldom_defined_has_no_interval() -> None:
 
 def test_means_over_scenes_leave_out_what_is_not_defined() -> None:
     counts = scenes(5, 4) | {"overcast": Counts(tp=5)}
-    mean, sd, number = macro(counts, kuipers)
-    assert mean == pytest.approx(0.9)
-    assert number == 2
-    assert sd == pytest.approx(math.sqrt(2) * 0.1)
+    found = macro(counts, kuipers)
+    assert found.mean == pytest.approx(0.9)
+    assert found.scenes == 2
+    assert found.deviation == pytest.approx(math.sqrt(2) * 0.1)
+    # Of two scenes, 1 and 0.8, both ends come up in a quarter of the draws.
+    assert found.interval.to_list() == pytest.approx([0.8, 1])
+    assert macro({}, kuipers).interval.to_list() is None
     # Cloud fractions are off by 0, −0.1 and 0.
     assert cloud_fraction_rmse(counts) == pytest.approx(math.sqrt(0.01 / 3))
     assert math.isnan(cloud_fraction_rmse({}))
@@ -198,6 +208,12 @@ def test_rows_of_a_pool() -> None:
     assert (first["scenes"], first["unanswered"]) == (2, 2)
     assert first["false_detection_rate"] == pytest.approx(1 / 3)
     assert first["scene_mean"]["accuracy"] == pytest.approx((1 + 2 / 3) / 2)
+    assert set(first["scene_mean_interval"]) == set(first["scene_mean"])
+    low, high = first["intervals"]["brier"]
+    assert low < first["brier"] < high
+    assert first["intervals"]["calibration_error"] is not None
+    assert unsure_row["intervals"]["brier"] is None
+    assert cloudy["intervals"]["brier"] is None
     assert first["cloud_fraction_rmse"] == pytest.approx(math.sqrt((1 / 3) ** 2 / 2))
     assert unsure_row["brier"] is None
     assert unsure_row["roc_area"] is None
@@ -206,6 +222,22 @@ def test_rows_of_a_pool() -> None:
     (difference, _) = compare_masks_of(pool, draws=20)
     assert (difference["first"], difference["second"], difference["difference"]) == ("a", "b", 0)
     assert [row["mask"] for row in curves_of(pool, (EVERYTHING,))] == ["a"]
+
+
+def test_an_interval_of_a_calibration_error() -> None:
+    # A scene that says 0.8 where all is cloud is off by 0.2, one where nothing is, by 0.8; of two
+    # draws of both by 0.3 (0.8 against 0.5 cloud), so it is least where they are together.
+    right, wrong = (
+        Reliability.constant(0.8, cloud=cloud, clear=10 - cloud).sums for cloud in (10, 0)
+    )
+    assert calibration_error_of(right) == pytest.approx(0.2)
+    assert calibration_error_of(right + wrong) == pytest.approx(0.3)
+    assert brier_of(np.stack([right, wrong])) == pytest.approx([0.04, 0.64])
+    scores = {"ece": calibration_error_of, "brier": brier_of}
+    found = sums_intervals({"a": right, "b": wrong}, scores)
+    assert found["ece"].to_list() == pytest.approx([0.2, 0.8])
+    assert found["brier"].to_list() == pytest.approx([0.04, 0.64])
+    assert sums_intervals({}, scores)["ece"].to_list() is None
 
 
 @pytest.mark.parametrize("name", SCORES)

@@ -98,9 +98,18 @@ class Reliability:
         return sum(self.cloud) / self.total if self.total else math.nan
 
     @property
+    def sums(self) -> Sums:
+        """What `brier_of` and `calibration_error_of` take, of one scene or added over some.
+
+        Pixels, cloud and summed probability of the coarse bins, and the squared error.
+        """
+        parts = (coarse(sums) for sums in self._sums())
+        return np.concatenate([*parts, [self.squared_error]])
+
+    @property
     def brier(self) -> float:
         """Mean squared difference between probability and label (Brier 1950); 0 is best."""
-        return self.squared_error / self.total if self.total else math.nan
+        return float(brier_of(self.sums))
 
     @property
     def uncertainty(self) -> float:
@@ -131,8 +140,7 @@ class Reliability:
 
         The mean over pixels of how far their bin's mean probability is from its share of cloud.
         """
-        _, cloud, said = self._filled()
-        return float(np.abs(said - cloud).sum()) / self.total if self.total else math.nan
+        return float(calibration_error_of(self.sums))
 
     def scores(self) -> dict[str, float | None]:
         """Every score by name; ``None`` where it is not defined, so that JSON can hold it."""
@@ -218,6 +226,24 @@ class Placed:
 def coarse(sums: Sequence[float]) -> Sums:
     """Add up the fine bins to the 20 coarse ones."""
     return np.add.reduceat(np.asarray(sums, np.float64), _COARSE)
+
+
+def brier_of(sums: Sums) -> Sums:
+    """Return Brier scores of `Reliability.sums` (..., sums); NaN where there is no pixel."""
+    return _per_pixel(sums[..., -1], sums)
+
+
+def calibration_error_of(sums: Sums) -> Sums:
+    """Return expected calibration errors of `Reliability.sums` (..., sums), as `brier_of`."""
+    cloud, said = sums[..., BINS : 2 * BINS], sums[..., 2 * BINS : 3 * BINS]
+    return _per_pixel(np.abs(said - cloud).sum(axis=-1), sums)
+
+
+def _per_pixel(values: Sums, sums: Sums) -> Sums:
+    pixels = np.asarray(sums[..., :BINS].sum(axis=-1))
+    result: Sums = np.full(pixels.shape, math.nan)
+    np.divide(values, pixels, out=result, where=pixels > 0)
+    return result
 
 
 def _place(probability: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int16]:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slstr_cloudmask.errors import InputError
-from slstr_cloudmask.evaluation.calibration import Placed, Reliability
+from slstr_cloudmask.evaluation.calibration import Placed, Reliability, Sums
 from slstr_cloudmask.evaluation.counts import Counts
 from slstr_cloudmask.evaluation.strata import EVERYTHING, Stratum, rank
 from slstr_cloudmask.flags import BoolArray
@@ -124,11 +124,14 @@ class Pooled:
     ----------
     counts
         By scene, where the mask answered at any labelled pixel.
+    sums
+        `Reliability.sums` by scene, where it gave a probability; none of a trivial mask.
     unanswered, reliability
         Added over scenes.
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
+    sums: dict[str, Sums] = field(default_factory=dict)
     unanswered: int = 0
     reliability: Reliability = field(default_factory=Reliability)
 
@@ -141,6 +144,8 @@ class Pooled:
         """Add what was counted of a scene."""
         if score.counts.total:
             self.counts[scene] = score.counts
+        if score.reliability.total:
+            self.sums[scene] = score.reliability.sums
         self.unanswered += score.unanswered
         self.reliability += score.reliability
 
@@ -150,7 +155,7 @@ class Pooled:
         total = self.total
         said = 1.0 if name == "all cloud" else 0.0
         constant = Reliability.constant(said, cloud=total.tp + total.fn, clear=total.fp + total.tn)
-        return Pooled(counts, 0, constant)
+        return Pooled(counts, reliability=constant)
 
 
 class Pool:

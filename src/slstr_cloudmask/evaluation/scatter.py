@@ -28,6 +28,7 @@ UNDEFINED_SHARE = 0.05
 ScoreOf = Callable[[Counts], float]
 SceneCounts = Mapping[str, Counts]
 Table = npt.NDArray[np.int64]
+Sums = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,49 @@ def intervals(
     return {name: _interval(score_many(sums, score)) for name, score in scores.items()}
 
 
-def macro(scenes: SceneCounts, score: ScoreOf) -> tuple[float, float, int]:
-    """Mean and standard deviation over the scenes where a score is defined, and their number."""
+def sums_intervals(
+    scenes: Mapping[str, Sums],
+    scores: Mapping[str, Callable[[Sums], Sums]],
+    *,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> dict[str, Interval]:
+    """Find the intervals of scores of probabilities, which are of sums, by the same draws."""
+    table = np.stack(list(scenes.values())) if scenes else np.empty((0, 1))
+    sums = _drawn(table, draws, seed)
+    return {name: _interval(score(sums)) for name, score in scores.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """A score's mean over scenes.
+
+    Attributes
+    ----------
+    mean, deviation
+        Of the scenes where it is defined, and their standard deviation.
+    interval
+        Where the mean lies, by drawing scenes.
+    scenes
+        In how many it is defined.
+    """
+
+    mean: float
+    deviation: float
+    interval: Interval
+    scenes: int
+
+
+def macro(scenes: SceneCounts, score: ScoreOf, *, draws: int = DRAWS, seed: int = SEED) -> Macro:
+    """Find the mean over the scenes where a score is defined, and its scatter."""
     values = [value for counts in scenes.values() if not math.isnan(value := score(counts))]
-    mean = statistics.fmean(values) if values else math.nan
-    return mean, statistics.stdev(values) if len(values) > 1 else math.nan, len(values)
+    means = _drawn(np.array(values), draws, seed) / max(1, len(values))
+    return Macro(
+        statistics.fmean(values) if values else math.nan,
+        statistics.stdev(values) if len(values) > 1 else math.nan,
+        _interval(means),
+        len(values),
+    )
 
 
 def cloud_fraction_rmse(scenes: SceneCounts) -> float:
@@ -151,7 +190,7 @@ def _table(counts: Any) -> Table:
     return np.array(rows, np.int64).reshape(len(rows), 4)
 
 
-def _drawn(table: Table, draws: int, seed: int) -> Table:
+def _drawn(table: npt.NDArray[Any], draws: int, seed: int) -> npt.NDArray[Any]:
     """Draw as many scenes as there are, with replacement, and add them; nothing of one scene."""
     number = len(table)
     if number < 2:

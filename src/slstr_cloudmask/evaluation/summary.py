@@ -10,6 +10,7 @@ import math
 from itertools import combinations
 from typing import Any
 
+from slstr_cloudmask.evaluation.calibration import brier_of, calibration_error_of
 from slstr_cloudmask.evaluation.counts import SCORES
 from slstr_cloudmask.evaluation.curves import Curves
 from slstr_cloudmask.evaluation.pool import TRIVIAL, Pool, Pooled
@@ -20,6 +21,7 @@ from slstr_cloudmask.evaluation.scatter import (
     compare_scenes,
     intervals,
     macro,
+    sums_intervals,
 )
 from slstr_cloudmask.evaluation.scores import LABEL_MEANING
 from slstr_cloudmask.evaluation.strata import EVERYTHING, Stratum
@@ -35,6 +37,7 @@ MAIN_SCORES = (
     "mcc",
     "cloud_fraction_bias",
 )
+SCORES_OF_SUMS = {"brier": brier_of, "calibration_error": calibration_error_of}
 COMPARED_SCORES = ("kuipers", "accuracy")
 LABELLED_BY_OTHERS = "accuracy against labels by people or lidar"
 
@@ -55,8 +58,8 @@ def summarise_pool(pool: Pool, *, draws: int = DRAWS, seed: int = SEED) -> list[
     list of dict
         ``label``, ``meaning``, ``by``, ``stratum``, ``mask``, ``trivial``, ``scenes``,
         ``unanswered``, ``counts``, every score of `Counts`, of `Reliability` and of `Curves`;
-        ``intervals`` (95 %, over scenes), ``scene_mean`` and ``scene_sd`` by score, and
-        ``cloud_fraction_rmse``.
+        ``intervals`` (95 %, over scenes), ``scene_mean`` with ``scene_mean_interval`` and
+        ``scene_sd`` by score, and ``cloud_fraction_rmse``.
     """
     return [
         {
@@ -76,7 +79,10 @@ def summarise_pool(pool: Pool, *, draws: int = DRAWS, seed: int = SEED) -> list[
 def _row(pooled: Pooled, draws: int, seed: int) -> dict[str, Any]:
     main = {name: SCORES[name] for name in MAIN_SCORES}
     found = intervals(pooled.counts, main, draws=draws, seed=seed)
-    means = {name: macro(pooled.counts, score) for name, score in main.items()}
+    found |= sums_intervals(pooled.sums, SCORES_OF_SUMS, draws=draws, seed=seed)
+    means = {
+        name: macro(pooled.counts, score, draws=draws, seed=seed) for name, score in main.items()
+    }
     return {
         "scenes": len(pooled.counts),
         "pixels": pooled.total.total,
@@ -86,8 +92,9 @@ def _row(pooled: Pooled, draws: int, seed: int) -> dict[str, Any]:
         **pooled.reliability.scores(),
         **Curves.of(pooled.reliability).scores(),
         "intervals": {name: interval.to_list() for name, interval in found.items()},
-        "scene_mean": {name: _defined(mean) for name, (mean, _, _) in means.items()},
-        "scene_sd": {name: _defined(sd) for name, (_, sd, _) in means.items()},
+        "scene_mean": {name: _defined(of.mean) for name, of in means.items()},
+        "scene_mean_interval": {name: of.interval.to_list() for name, of in means.items()},
+        "scene_sd": {name: _defined(of.deviation) for name, of in means.items()},
     }
 
 

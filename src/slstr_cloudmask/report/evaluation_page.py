@@ -116,8 +116,10 @@ def evaluation_csv(scores: Sequence[dict[str, Any]]) -> str:
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     flat = {name: value for name, value in row.items() if not isinstance(value, dict)}
     flat |= row["counts"]
-    for name, interval in row["intervals"].items():
-        flat[f"{name}_low"], flat[f"{name}_high"] = interval or (None, None)
+    for kind, ending in (("intervals", ""), ("scene_mean_interval", "_scene_mean")):
+        for name, interval in row[kind].items():
+            ends = f"{name}{ending}_low", f"{name}{ending}_high"
+            flat |= dict(zip(ends, interval or (None, None), strict=True))
     for kind in ("scene_mean", "scene_sd"):
         flat |= {f"{name}_{kind}": value for name, value in row[kind].items()}
     return flat
