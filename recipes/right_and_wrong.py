@@ -57,7 +57,7 @@ def main() -> None:
     for row, path in zip(charts, given.scenes, strict=True):
         scene = open_scene(path, strata=True).load()
         right = who_is_right(scene, detector.predict(scene)["cloud_mask"].values)
-        light = Regime(np.bincount(regime(scene).ravel(), minlength=256)[:3].argmax()).name.lower()
+        light = Regime(int(np.bincount(regime(scene).ravel())[: len(Regime)].argmax())).name.lower()
         show(row[0], composite(scene), right.shape)
         write_title(row[0], "What is seen", light)
         _draw_depth(row[1], scene["optical_depth"].values)

@@ -95,6 +95,33 @@ def test_both_alike_looks_at_no_label(tmp_path: Path, monkeypatch: pytest.Monkey
     assert low < high
     assert np.isfinite([low, high]).all()
     assert Network(tmp_path / "model", device="cpu").threshold == 0.5
+    arguments[2] = "none"
+    script("weigh_alike").main()
+    found = load_model(tmp_path / "model").config
+    assert (found.companion, found.companion_weights) == (None, {})
+
+
+def test_who_is_right_is_told_and_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make = script("right_and_wrong")
+    scene = make_scene(shape=(2, 4))
+    scene["S8"].values[:] = 280
+    scene["truth"].values[:] = [[0, 0, 0, 0], [1, 1, 1, 255]]
+    scene["bayes"].values[:] = [[0, 0, 2, 2], [0, 0, 4, 4]]  # any bit is cloud
+    mask = np.array([[0, 1, 0, 1], [0, 1, 255, 1]], np.uint8)
+    found = make.who_is_right(scene, mask)
+    wanted = [[make.BOTH, make.PROVIDER, make.DETECTOR, make.NEITHER]]
+    np.testing.assert_array_equal(found, [*wanted, [make.NEITHER, make.DETECTOR, 255, 255]])
+
+    plan = DatasetConfig(scenes=1, test_scenes=0, size=(48, 64), seed=3, format="xarray")
+    simulate_dataset(tmp_path / "d", plan)
+    path = next((tmp_path / "d").rglob("S3*.nc"))
+    arguments = ["x", str(path), "-o", str(tmp_path / "x.png"), "--detector", "thresholds"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    make.main()
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    assert "only thresholds right" in capsys.readouterr().out
 
 
 def test_half_a_kilometre_has_thermal_bands_of_one() -> None:
