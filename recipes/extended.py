@@ -1,6 +1,6 @@
 """How well the extended classes are told, against the truth of simulated scenes.
 
-    python recipes/extended.py SCENES [--detectors truth,thresholds]
+    python recipes/extended.py SCENES [--detectors truth,thresholds,network]
 
 SCENES are folders that ``cloudmask simulate --format xarray`` made. ``truth`` is a detector that
 errs nowhere, so that what is left are the errors of `slstr_cloudmask.detectors.extended` alone.
@@ -33,7 +33,7 @@ def main() -> None:
     """Score, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("scenes", type=Path, nargs="+", help="folders of simulated scenes")
-    parser.add_argument("--detectors", default="truth,thresholds", help="names, with commas")
+    parser.add_argument("--detectors", default="truth,thresholds,network", help="names, with commas")
     given = parser.parse_args()
     paths = sorted(path for folder in given.scenes for path in folder.rglob("S3*.nc"))
     if not paths:

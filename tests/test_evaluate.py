@@ -207,6 +207,12 @@ def test_names_of_detectors(tmp_path: Path) -> None:
         name_contenders(["mine=nowhere"])
     with pytest.raises(MissingFileError, match="is no model"):
         name_contenders([f"mine={tmp_path}"])
+    shipped = name_contenders(["default", "mine=selftaught", "selftaught"])
+    assert [(c.name, c.detector, c.model) for c in shipped] == [
+        ("default", "network", Path("default")),
+        ("mine", "network", Path("selftaught")),
+        ("selftaught", "selftaught", None),
+    ]
 
 
 def test_the_page_and_its_files(cli: Cli, data: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import xarray as xr
 from slstr_cloudmask.detectors import DETECTORS, Detector, get_detector, list_detectors
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.flags import UNKNOWN
+from slstr_cloudmask.network.shipped import model_names
 from slstr_cloudmask.scene import LABEL_NAMES, STRATUM_NAMES, FloatArray, label
 
 PROVIDER = "provider"
@@ -39,7 +40,7 @@ class Contender:
     detector
         One of `list_detectors`, or `PROVIDER`.
     model
-        Folder of a model file, of a network.
+        Folder of a model file, or the name of one that ships, of a network.
     threshold, device, precision
         As of `get_detector`.
     """
@@ -129,8 +130,8 @@ def name_contenders(
     Parameters
     ----------
     names
-        Each one of `list_detectors`, ``provider``, the folder of a model file, or
-        ``NAME=FOLDER``.
+        Each one of `list_detectors`, ``provider``, the name of a model that ships, the folder of a
+        model file, or ``NAME=FOLDER``.
     threshold, device, precision
         Of all of them.
 
@@ -162,7 +163,7 @@ def _parsed(item: str) -> tuple[str, str, Path | None]:
     name, equals, folder = item.partition("=")
     if not equals:
         name, folder = _short(item), item
-    if not (name and Path(folder).is_dir()):
+    if not (name and (folder in model_names() or Path(folder).is_dir())):
         raise InputError(f"Unknown detector {item!r}: expected any of {_expected()}.")
     return name, "network", Path(folder)
 
@@ -174,7 +175,10 @@ def _short(folder: str) -> str:
 
 
 def _expected() -> str:
-    return f"{', '.join(list_detectors())}, {PROVIDER}, the folder of a model file, or NAME=FOLDER"
+    return (
+        f"{', '.join(list_detectors())}, {PROVIDER}, a model that ships "
+        f"({', '.join(model_names())}), the folder of one, or NAME=FOLDER"
+    )
 
 
 def _provided(scene: xr.Dataset, name: str) -> Masked:

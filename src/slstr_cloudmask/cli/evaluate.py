@@ -20,8 +20,8 @@ def evaluate(
     detectors: Annotated[
         str | None,
         typer.Option(
-            help="What is scored, with commas between: detectors by name, the folder of a model "
-            "or NAME=FOLDER, and provider, the product's own masks. [default: network, "
+            help="What is scored, with commas between: detectors by name, a model by its name or "
+            "folder, or NAME=FOLDER, and provider, the product's own masks. [default: network, "
             "thresholds, and provider where there is one]"
         ),
     ] = None,
