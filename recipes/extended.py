@@ -33,7 +33,9 @@ def main() -> None:
     """Score, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("scenes", type=Path, nargs="+", help="folders of simulated scenes")
-    parser.add_argument("--detectors", default="truth,thresholds,network", help="names, with commas")
+    parser.add_argument(
+        "--detectors", default="truth,thresholds,network", help="names, with commas"
+    )
     given = parser.parse_args()
     paths = sorted(path for folder in given.scenes for path in folder.rglob("S3*.nc"))
     if not paths:

@@ -63,6 +63,7 @@ def serving_store() -> Iterator[Store]:
     yield store
     store.clear()
     client.delete_bucket(Bucket=BUCKET)  # servers of one process share what they keep
+    client.close()
     server.stop()
 
 

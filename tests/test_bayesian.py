@@ -10,10 +10,12 @@ import xarray as xr
 from slstr_cloudmask.detectors import get_detector
 from slstr_cloudmask.detectors.bayesian import Bayesian, bands_used
 from slstr_cloudmask.detectors.clear_sky import (
+    LAND,
     ROUGH_KELVIN,
     ClearSky,
     Ground,
     first_guess,
+    may_be_frozen,
     refined,
 )
 from slstr_cloudmask.detectors.climatology import (
@@ -111,6 +113,20 @@ def test_the_climate_bounds_a_cold_overcast() -> None:
     # Where the scene is as warm as the climate, it is believed.
     warm = first_guess(s8 + 33, ground(s8.shape, latitude=40.0))
     np.testing.assert_allclose(warm.kelvin, 287.3, atol=1e-3)
+
+
+def test_where_sea_may_be_frozen() -> None:
+    shape = (60, 400)
+    s8 = np.full(shape, 250, np.float32)
+    assert may_be_frozen(s8, ground(shape, latitude=-75.0)).all()
+    assert not may_be_frozen(s8, ground(shape, latitude=50.0)).any()
+    assert not may_be_frozen(s8, ground(shape, latitude=75.0, land=LAND)).any()
+    assert not may_be_frozen(s8, ground(shape)).any()  # nobody knows where it is
+    # Water at 273 K to the west: no ice is believed in the blocks of 50 pixels beside it.
+    s8[:, :60] = 273
+    found = may_be_frozen(s8, ground(shape, latitude=75.0))
+    assert not found[:, :110].any()
+    assert found[:, 250:].all()
 
 
 def test_clear_pixels_near_by_correct_the_background() -> None:
@@ -269,6 +285,18 @@ def test_a_wide_overcast_of_cold_cloud() -> None:
     scene["confidence"] = flag_variable(np.full((60, 60), 2, np.uint16), {"ocean": 2, "land": 8})
     # At 30 degrees in August no sea is that cold, whatever is around.
     assert (Bayesian().predict(scene)["cloud_mask"].values == 1).all()
+
+
+def test_ice_is_not_cloud_for_being_colder_than_water() -> None:
+    scene = uniform({"S7": 250.1, "S8": 250.0, "S9": 249.8}).assign_attrs(
+        illumination="night", start_time="2019-01-28T02:00:00Z"
+    )
+    scene = scene.assign_coords(latitude=(("rows", "columns"), np.full((60, 60), 80, np.float32)))
+    scene["confidence"] = flag_variable(np.full((60, 60), 2, np.uint16), {"ocean": 2, "land": 8})
+    scene["S7"][20:40, 20:40] = 246.0  # droplets: S7 4 K colder
+    cloud = Bayesian().predict(scene)["cloud_mask"].values
+    assert (cloud[22:38, 22:38] == 1).all()
+    assert (cloud[:15] == 0).mean() > 0.98
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 3), (1, 40)])

@@ -19,8 +19,9 @@ often cloud looks like a pixel against how often clear sky does:
 
 Where it fails: uniform low cloud at night of the ground's own temperature and with little signal in
 S7 - S8; an overcast as wide as the scene and no colder than the climate's spread; at night over
-snow, where it misses more than half of the cloud, and over sea ice, which it takes for cloud;
-the edges of glint. The radiative transfer is the simulator's, so scores on simulated scenes are
+snow, where it misses four tenths of the cloud, and over sea ice, where it errs on a fifth; sea ice
+in twilight, which it takes for cloud; cold cloud over polar sea without open water within 150 km,
+where ice is as likely; the edges of glint. The radiative transfer is the simulator's, so scores on simulated scenes are
 flattering. Without latitude the prior is that of the globe and no climate bounds the background;
 without ``confidence`` sea and land are not told apart, and errors count as larger. Without S8 a
 pixel is unknown.
@@ -38,10 +39,15 @@ import xarray as xr
 
 from slstr_cloudmask import channels
 from slstr_cloudmask.detectors.clear_sky import (
+    EITHER,
+    ICE,
+    LAND,
     ROUGH_KELVIN,
+    SEA,
     ClearSky,
     Ground,
     first_guess,
+    may_be_frozen,
     refined,
 )
 from slstr_cloudmask.detectors.climatology import usual_difference_kelvin, usual_split_kelvin
@@ -66,7 +72,7 @@ logger = logging.getLogger(__name__)
 
 # How S8 - S9 and S7 - S8 of clear pixels differ from the usual, and from their own mean near by, K.
 _FIRST_SPREAD_KELVIN = np.float32(0.3)
-_DIFFERENCE_ROUGH_KELVIN = np.array((0.1, 0.3, 0.2), np.float32)
+_DIFFERENCE_ROUGH_KELVIN = np.array((0.1, 0.3, 0.2, 0.2), np.float32)
 
 # Tables by light; of two the mean, where the sun's height is not known.
 _LOW_SUN_DEG = 60.0
@@ -148,20 +154,24 @@ def log_odds(scene: xr.Dataset) -> Flat:
 
 def ground_of(scene: xr.Dataset, measured: MeasuredScene) -> Ground:
     """Gather what the scene knows of the ground under it."""
-    land = np.full(measured.regime.shape, 2, np.intp)
-    for value, meaning in enumerate(("ocean", "land")):
+    land = np.full(measured.regime.shape, EITHER, np.intp)
+    for value, meaning in ((SEA, "ocean"), (LAND, "land")):
         if (where := surface_flag(scene, meaning)) is not None:
             land[where] = value
     latitude = None
     if "latitude" in scene.coords:
         latitude = np.asarray(scene["latitude"].values, np.float32)
-    return Ground(
+    ground = Ground(
         land,
         latitude,
         _day_of_year(scene),
         measured.regime == Regime.DAY,
         PIXEL_KM.get(str(scene.attrs.get("grid")), 1.0),
     )
+    # In twilight neither colours nor S7 tell ice from cloud, and cold is left to be cloud.
+    told = (measured.regime == Regime.DAY) | (measured.regime == Regime.NIGHT)
+    land[told & may_be_frozen(measured["S8"], ground)] = ICE
+    return ground
 
 
 def _day_of_year(scene: xr.Dataset) -> int | None:
@@ -235,9 +245,10 @@ def _spectral(scene: xr.Dataset, measured: MeasuredScene, ground: Ground, behind
         )
         features = thermal_features(bands, clear, sunlit=regime == Regime.DAY)
         features |= reflected_features(bands)
-        place = place_index(
-            clear.kelvin, behind.s8.sigma_kelvin.ravel()[where], ground.land.ravel()[where]
-        )
+        land = ground.land.ravel()[where]
+        # The tables of cold sea hold ice.
+        surface = np.where(land == ICE, SEA, land)
+        place = place_index(clear.kelvin, behind.s8.sigma_kelvin.ravel()[where], surface)
         found[where] = sum(_log_ratio(table, features, place) for table in tables) / len(tables)
     return np.reshape(found, (*measured.regime.shape, 2))
 

@@ -27,9 +27,13 @@ _SCALES_KM = (15.0, 60.0)
 _ENOUGH = 20.0
 
 
+# Kinds of ground: either where it is not known which, ice where sea may be frozen.
+SEA, LAND, EITHER, ICE = range(4)
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What is known of the ground: 0 sea, 1 land, 2 unknown; latitude and day where known."""
+    """What is known of the ground: its kind; latitude and day of the year where known."""
 
     land: npt.NDArray[np.intp]
     latitude_deg: Flat | None
@@ -53,14 +57,18 @@ class ClearSky:
 
 # The warm background is the warmest tenth within 150 km. Derived: how far below it clear ground is
 # on average, and by how much that varies: sea has slopes of about 1 K, land 4 K of cover, height
-# and slope.
-_OFFSET_KELVIN = np.array((0.7, 4.0, 2.0), np.float32)
-_SPREAD_KELVIN = np.array((1.2, 4.5, 3.0), np.float32)
+# and slope. Ice: chosen on simulated scenes among 1 to 4 K below and 3 to 6 K of spread.
+_OFFSET_KELVIN = np.array((0.7, 4.0, 2.0, 1.0), np.float32)
+_SPREAD_KELVIN = np.array((1.2, 4.5, 3.0, 3.0), np.float32)
 # Of the spread of clear pixels around, this is error of their smooth mean: the rest is its slope,
 # and the cloud that was taken for clear. Chosen on simulated scenes: .35 of .35, .5 and .7.
 _OWN_SHARE = np.float32(0.35)
-# About its own smooth mean clear ground varies by this: eddies at sea; fields, woods, hills.
-ROUGH_KELVIN = np.array((0.3, 1.8, 1.0), np.float32)
+# About its own smooth mean clear ground varies by this: eddies at sea; fields, woods, hills; floes
+# of different age, and leads.
+ROUGH_KELVIN = np.array((0.3, 1.8, 1.0, 2.0), np.float32)
+# Nothing polewards of it keeps the sea from freezing in winter, and water is not colder than this.
+_ICE_LATITUDE_DEG = 60.0
+_FREEZING_KELVIN = 271.0
 
 
 def first_guess(s8: Flat, ground: Ground) -> ClearSky:
@@ -85,14 +93,32 @@ def first_guess(s8: Flat, ground: Ground) -> ClearSky:
     )
 
 
+def may_be_frozen(s8: Flat, ground: Ground) -> BoolArray:
+    """Tell where sea may be ice: polewards, too cold for water, and no water within 150 km.
+
+    Cloud over open water that covers all within that distance is taken for possible ice, too, which
+    says no more than that the water's temperature is no measure of it.
+    """
+    sea: BoolArray = ground.land == SEA
+    if ground.latitude_deg is None:
+        return np.zeros_like(sea)
+    cold: BoolArray = (
+        sea & (np.abs(ground.latitude_deg) >= _ICE_LATITUDE_DEG) & (s8 < _FREEZING_KELVIN)
+    )
+    if not cold.any():
+        return cold
+    warmest = warm_background(np.where(sea, s8, np.float32(np.nan)))
+    return cold & (warmest < _FREEZING_KELVIN)
+
+
 def _climate(ground: Ground) -> tuple[Flat, Flat]:
     """Clear S8 by the climate, and its spread, K."""
     assert ground.latitude_deg is not None
     usual = usual_kelvin(ground.latitude_deg, ground.day)
-    # Land is warmer than its air by day, colder by night, by 4 K or so.
+    # Land is warmer than its air by day, colder by night, by 4 K or so; and ice is as land.
     skin = usual.land_kelvin + np.where(ground.sunlit, np.float32(4), np.float32(-4))
     land_spread = np.hypot(usual.land_spread_kelvin, np.float32(6))
-    sea = ground.land == 0
+    sea = ground.land == SEA
     kelvin = np.where(sea, usual.sea_kelvin, skin)
     spread = np.where(sea, usual.sea_spread_kelvin, land_spread)
     # The air takes .3 K at 5 mm of vapour and 4.4 K at 50 mm, at nadir.
@@ -115,7 +141,7 @@ def refined(
     first
         What is believed where none is near.
     ground
-        Sea and land are averaged apart.
+        Its kinds are averaged apart.
     rough
         By how much clear pixels differ from their own smooth mean, by kind of ground.
     """
