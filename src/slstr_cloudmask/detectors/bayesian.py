@@ -21,10 +21,10 @@ Where it fails: uniform low cloud at night of the ground's own temperature and w
 S7 - S8; an overcast as wide as the scene and no colder than the climate's spread; at night over
 snow, where it misses four tenths of the cloud, and over sea ice, where it errs on a fifth; sea ice
 in twilight, which it takes for cloud; cold cloud over polar sea without open water within 150 km,
-where ice is as likely; the edges of glint. The radiative transfer is the simulator's, so scores on simulated scenes are
-flattering. Without latitude the prior is that of the globe and no climate bounds the background;
-without ``confidence`` sea and land are not told apart, and errors count as larger. Without S8 a
-pixel is unknown.
+where ice is as likely; the edges of glint. The radiative transfer is the simulator's, so scores on
+simulated scenes are flattering. Without latitude the prior is that of the globe and no climate
+bounds the background; without ``confidence`` sea and land are not told apart, and errors count as
+larger. Without S8 a pixel is unknown.
 """
 
 import logging
