@@ -76,8 +76,10 @@ def test_train_and_evaluate(cli: Cli, data: Path, model: Path) -> None:
     found = json.loads(out)
     masks = {row["mask"] for row in found["scores"]}
     # A model goes by its run.
-    assert masks == {"run", "network", "thresholds", "all cloud", "all clear"}
-    assert len(found["scenes"]) == 2 * 3 * 2  # scenes, detectors, labels
+    provided = {"provider bayes", "provider summary_cloud"}
+    assert masks == {"run", "network", "thresholds", "all cloud", "all clear"} | provided
+    # Scenes, by masks against both labels; the provider's mask not against itself.
+    assert len(found["scenes"]) == 2 * (4 * 2 + 1)
     code, out, _ = cli("evaluate", data / "ssts")
     assert code == 0
     assert "Accuracy against the simulated truth" in out

@@ -18,7 +18,6 @@ import xarray as xr
 from slstr_cloudmask.detectors import DETECTORS, Detector, get_detector, list_detectors
 from slstr_cloudmask.errors import InputError
 from slstr_cloudmask.flags import UNKNOWN
-from slstr_cloudmask.network.shipped import model_names
 from slstr_cloudmask.scene import LABEL_NAMES, STRATUM_NAMES, FloatArray, label
 
 PROVIDER = "provider"
@@ -163,9 +162,15 @@ def _parsed(item: str) -> tuple[str, str, Path | None]:
     name, equals, folder = item.partition("=")
     if not equals:
         name, folder = _short(item), item
-    if not (name and (folder in model_names() or Path(folder).is_dir())):
+    if not (name and (folder in _shipped() or Path(folder).is_dir())):
         raise InputError(f"Unknown detector {item!r}: expected any of {_expected()}.")
     return name, "network", Path(folder)
+
+
+def _shipped() -> list[str]:
+    from slstr_cloudmask.network.shipped import model_names  # with PyTorch
+
+    return model_names()
 
 
 def _short(folder: str) -> str:
@@ -177,7 +182,7 @@ def _short(folder: str) -> str:
 def _expected() -> str:
     return (
         f"{', '.join(list_detectors())}, {PROVIDER}, a model that ships "
-        f"({', '.join(model_names())}), the folder of one, or NAME=FOLDER"
+        f"({', '.join(_shipped())}), the folder of one, or NAME=FOLDER"
     )
 
 
