@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import slstr_cloudmask as cm
-from slstr_cloudmask.channels import THERMAL_NAMES
+from slstr_cloudmask.channels import NAMES, THERMAL_NAMES
 from slstr_cloudmask.detectors import NETWORKS, get_detector
 from slstr_cloudmask.errors import BrokenFileError, MissingFileError
 from slstr_cloudmask.evaluation.counts import Counts
@@ -40,6 +40,15 @@ def test_models_for_masks_have_presets_and_a_companion(name: str) -> None:
     config = load_model(shipped.find_model(name)).config
     assert {"balanced", "sst", "lst"} <= set(config.thresholds)
     assert set(config.companion_weights) == {"day", "twilight", "night"}
+
+
+def test_the_reference_is_the_benchmarks() -> None:
+    model = load_model(shipped.find_model("reference"))
+    config = model.config
+    assert sum(weight.numel() for weight in model.network.parameters()) == 1_948_609
+    assert config.normaliser.inputs == NAMES
+    assert (config.label, config.thresholds, config.companion) == ("bayes", {"balanced": 0.5}, None)
+    assert (config.patch_size, config.crop_size) == (256, 80)
 
 
 def test_every_network_has_its_model() -> None:
