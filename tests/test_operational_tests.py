@@ -11,6 +11,7 @@ from slstr_cloudmask.detectors.histogram_tests import reflectance_histogram, the
 from slstr_cloudmask.detectors.thresholds import (
     HISTOGRAM_TESTS,
     TESTS,
+    VIEW_TESTS,
     OperationalThresholds,
     Thresholds,
 )
@@ -146,21 +147,23 @@ def test_views_meet_on_the_ground() -> None:
 def test_cloud_that_one_view_alone_tells() -> None:
     nadir, oblique = sea_scene(289, (9, 12), **NADIR), sea_scene(288, (9, 6), **OBLIQUE)
     oblique["S8"][3, 2] = 280.0
-    alone = Thresholds().predict(nadir)
+    alone = OperationalThresholds().predict(nadir)
     assert (alone["cloud_mask"].values == 0).all()
     assert "view_difference_11_12" not in alone.attrs["tests_skipped"]
-    both = Thresholds().predict(with_oblique(nadir, oblique))
+    both = OperationalThresholds().predict(with_oblique(nadir, oblique))
     assert both["cloud_mask"].values[5, 5] == 1
     assert (both["cloud_mask"].values == 1).sum() == 1
     assert {"view_difference_11_12", "view_difference_3.7_11"} <= set(
         both.attrs["tests_used"].split()
     )
+    default = Thresholds().predict(with_oblique(nadir, oblique))
+    assert (default["cloud_mask"].values == 0).all()
 
 
-def test_the_operational_family_is_the_default_and_the_histograms() -> None:
+def test_the_operational_family_is_the_default_the_histograms_and_the_views() -> None:
     detector = get_detector("thresholds-operational")
     assert isinstance(detector, OperationalThresholds)
-    assert detector.tests == (*TESTS, *HISTOGRAM_TESTS)
+    assert detector.tests == (*TESTS, *HISTOGRAM_TESTS, *VIEW_TESTS)
     mask = detector.predict(sea_scene(289, (40, 40)))
     assert "thermal_histogram" in mask.attrs["tests_used"].split()
     assert (mask["cloud_mask"].values == 0).all()

@@ -3,10 +3,8 @@
     mask = Thresholds().predict(scene)
 
 By day, twilight and night it runs the tests of `cloud_tests` that the light and the scene's bands
-allow; where the light is not known, those that need none; and where the scene holds the oblique
-view too, as ``cloudmask predict --view both`` gives it, those of the differences between the views.
-The cloud probability of a pixel is the
-largest support that any test gives: no test can take away what another has seen, and nothing
+allow, and where the light is not known, those that need none. The cloud probability of a pixel is
+the largest support that any test gives: no test can take away what another has seen, and nothing
 beyond the tests is claimed. It is not calibrated. Where no test could be run the pixel is unknown.
 
 Where it fails: much that is clear is flagged, for each test adds its false alarms (uneven land and
@@ -14,8 +12,10 @@ ice, veils too thin to count, edges of glint); wide low cloud at night with noth
 150 km and no map of the sea reads as clear; small cumulus over land. Each test's source stands with
 it in `cloud_tests`, `histogram_tests` and `scda`.
 
-`OperationalThresholds` runs the histogram tests of the operational family as well. They are left
-out here because they flag more of what is clear than of what is cloud, as docs/masks.md shows.
+`OperationalThresholds` runs the histogram tests of the operational family as well and, where the
+scene holds the oblique view too, as ``cloudmask predict --view both`` gives it, those of the
+differences between the views. They are left out here because they flag more of what is clear than
+of what is cloud, as docs/masks.md shows.
 
 The surface limits the tests. With a product's ``confidence`` flag, sea and land are known; with
 latitudes, how cold clear sea can be. Without either, as in the benchmark's files, a pixel must be
@@ -116,7 +116,8 @@ TESTS: tuple[CloudTest, ...] = (
     ),
 )
 
-# Left out of the default set, whose score they lower: docs/masks.md has the numbers.
+# These and those of the two views are left out of the default set, whose score they lower:
+# docs/masks.md has the numbers.
 HISTOGRAM_TESTS: tuple[CloudTest, ...] = (
     CloudTest(
         "small_histogram_1.6",
@@ -202,8 +203,7 @@ class Thresholds:
         """
         measured = MeasuredScene(scene)
         present = set(bands_present(scene))
-        views = [test for test in VIEW_TESTS if set(test.oblique) <= set(scene.data_vars)]
-        family = (*self.tests, *views)
+        family = [test for test in self.tests if set(test.oblique) <= set(scene.data_vars)]
         probability = np.full(measured.regime.shape, np.nan, np.float32)
         used = []
         for test in family:
@@ -232,10 +232,10 @@ class Thresholds:
 
 
 class OperationalThresholds(Thresholds):
-    """Mask a scene by every test of the operational family, the histograms among them."""
+    """Mask a scene by all tests of the operational family: histograms and both views, too."""
 
     name = "thresholds-operational"
-    tests = (*TESTS, *HISTOGRAM_TESTS)
+    tests = (*TESTS, *HISTOGRAM_TESTS, *VIEW_TESTS)
 
 
 def _warn_of_no_test(scene: xr.Dataset, measured: MeasuredScene) -> None:
