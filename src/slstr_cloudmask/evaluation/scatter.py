@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from slstr_cloudmask.evaluation.calibration import Sums
 from slstr_cloudmask.evaluation.counts import Counts, score_many
 
 DRAWS = 1000
@@ -28,7 +29,6 @@ UNDEFINED_SHARE = 0.05
 ScoreOf = Callable[[Counts], float]
 SceneCounts = Mapping[str, Counts]
 Table = npt.NDArray[np.int64]
-Sums = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
