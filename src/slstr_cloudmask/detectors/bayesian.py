@@ -29,7 +29,7 @@ larger. Without S8 a pixel is unknown.
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
@@ -170,8 +170,8 @@ def ground_of(scene: xr.Dataset, measured: MeasuredScene) -> Ground:
     )
     # In twilight neither colours nor S7 tell ice from cloud, and cold is left to be cloud.
     told = (measured.regime == Regime.DAY) | (measured.regime == Regime.NIGHT)
-    land[told & may_be_frozen(measured["S8"], ground)] = ICE
-    return ground
+    frozen = told & may_be_frozen(measured["S8"], ground)
+    return replace(ground, land=np.where(frozen, ICE, land))
 
 
 def _day_of_year(scene: xr.Dataset) -> int | None:

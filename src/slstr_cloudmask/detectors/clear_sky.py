@@ -17,7 +17,11 @@ from scipy import ndimage
 
 from slstr_cloudmask.detectors.climatology import Flat, usual_kelvin, usual_vapour_mm
 from slstr_cloudmask.detectors.fields import from_blocks, in_blocks
-from slstr_cloudmask.detectors.surroundings import warm_background
+from slstr_cloudmask.detectors.surroundings import (
+    FREEZING_KELVIN,
+    ICE_LATITUDE_DEG,
+    warm_background,
+)
 from slstr_cloudmask.flags import BoolArray
 
 _BLOCK_PX = 8
@@ -66,9 +70,6 @@ _OWN_SHARE = np.float32(0.35)
 # About its own smooth mean clear ground varies by this: eddies at sea; fields, woods, hills; floes
 # of different age, and leads.
 ROUGH_KELVIN = np.array((0.3, 1.8, 1.0, 2.0), np.float32)
-# Nothing polewards of it keeps the sea from freezing in winter, and water is not colder than this.
-_ICE_LATITUDE_DEG = 60.0
-_FREEZING_KELVIN = 271.0
 
 
 def first_guess(s8: Flat, ground: Ground) -> ClearSky:
@@ -103,12 +104,12 @@ def may_be_frozen(s8: Flat, ground: Ground) -> BoolArray:
     if ground.latitude_deg is None:
         return np.zeros_like(sea)
     cold: BoolArray = (
-        sea & (np.abs(ground.latitude_deg) >= _ICE_LATITUDE_DEG) & (s8 < _FREEZING_KELVIN)
+        sea & (np.abs(ground.latitude_deg) >= ICE_LATITUDE_DEG) & (s8 < FREEZING_KELVIN)
     )
     if not cold.any():
         return cold
     warmest = warm_background(np.where(sea, s8, np.float32(np.nan)))
-    return cold & (warmest < _FREEZING_KELVIN)
+    return cold & (warmest < FREEZING_KELVIN)
 
 
 def _climate(ground: Ground) -> tuple[Flat, Flat]:

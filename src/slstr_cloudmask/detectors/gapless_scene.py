@@ -28,7 +28,11 @@ from slstr_cloudmask.detectors.fields import (
     unevenness,
 )
 from slstr_cloudmask.detectors.measured_scene import MeasuredScene
-from slstr_cloudmask.detectors.surroundings import gross_limit
+from slstr_cloudmask.detectors.surroundings import (
+    FREEZING_KELVIN,
+    ICE_LATITUDE_DEG,
+    gross_limit,
+)
 from slstr_cloudmask.detectors.threads import together
 from slstr_cloudmask.flags import UNKNOWN, BoolArray
 from slstr_cloudmask.scene import Regime, bands_present, surface_flag, valid_pixels
@@ -38,9 +42,6 @@ _PLANCK_S7_KELVIN, _PLANCK_S8_KELVIN = 3844.9, 1325.6
 # Sun at 3.74 um over pi, after gases, in units of 2 h c^2 / lambda^5: 11 W m-2 um-1 * .93 / pi over
 # 1.191e8 / 3.742^5.
 _SUN_S7 = 11.0 * 0.93 / np.pi / (1.191043e8 / 3.742**5)
-FREEZING_KELVIN = 271.0  # of the sea, less what clear cold air takes away
-# Sea ice and snow can lie polewards of this.
-_ICE_LATITUDE_DEG = 60.0
 _REFLECTIVE = ("S1", "S3", "S4", "S5", "S6")  # S2 is between S1 and S3
 _COSINE_UNKNOWN = 0.6  # of the sun by day, where angles are not known: 53 degrees
 
@@ -193,7 +194,7 @@ class GaplessScene:
         belief = np.zeros(self.valid.shape, np.float32)
         latitude_deg = self._measured.latitude_deg
         if latitude_deg is not None:
-            polar = latitude_deg >= _ICE_LATITUDE_DEG
+            polar = latitude_deg >= ICE_LATITUDE_DEG
             belief[polar & (self.kelvin < FREEZING_KELVIN)] = 0.005
         if self.land is not None:
             belief[self.land] = 0.02

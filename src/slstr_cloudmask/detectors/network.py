@@ -4,7 +4,7 @@
 
 A U-Net (Ronneberger et al. 2015, MICCAI, LNCS 9351, 234; its convolutions as the benchmark's) turns
 the bands of a scene into a logit of cloud at each pixel, by what it and its surroundings show.
-Models that ship also read the differences S7 - S8 and S8 - S9, and of each band whether it is
+The models for masks also read the differences S7 - S8 and S8 - S9, and of each band whether it is
 there: bands were taken away in training, so that they do with what a scene has. Their logit is
 weighed with that of a companion, the detector `bayesian`, which looks at the whole scene, and
 calibrated (Platt 1999, Advances in Large Margin Classifiers, 61) by day, twilight and night. The

@@ -12,11 +12,12 @@ from slstr_cloudmask.detectors.surroundings import local_spread
 # Cloud cover by absolute latitude, over sea, land, where it is not known which, and ice:
 # Stubenrauch et al. (2013), Bull. Amer. Meteor. Soc. 94, 1031, in round numbers.
 _COVER_LATITUDE_DEG = (0.0, 10.0, 20.0, 35.0, 50.0, 65.0, 80.0)
+_SEA_COVER = (0.68, 0.66, 0.60, 0.68, 0.82, 0.82, 0.75)
 _COVER = (
-    (0.68, 0.66, 0.60, 0.68, 0.82, 0.82, 0.75),
+    _SEA_COVER,
     (0.70, 0.60, 0.40, 0.48, 0.62, 0.68, 0.65),
     (0.69, 0.64, 0.55, 0.62, 0.75, 0.78, 0.70),
-    (0.68, 0.66, 0.60, 0.68, 0.82, 0.82, 0.75),
+    _SEA_COVER,
 )
 _GLOBAL_COVER = (0.72, 0.56, 0.68, 0.72)
 # Of the sky that does not count as cloud, as much is veiled: lidars see subvisible cirrus over a

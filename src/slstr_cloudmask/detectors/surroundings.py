@@ -16,13 +16,14 @@ from slstr_cloudmask.flags import BoolArray
 COLDEST_SURFACE_KELVIN = 233.0
 # Sea freezes at 271.35 K and clear cold air takes 1 to 2 K away: MOD35, 270 K over ocean.
 COLDEST_SEA_KELVIN = 270.0
+FREEZING_KELVIN = 271.0  # of the sea, less what clear cold air takes away
 # World Ocean Atlas 2018, zonal annual mean of the sea surface temperature, K.
 _SST_LATITUDE_DEG = (0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0)
 _SST_KELVIN = (300.2, 300.5, 298.5, 294.0, 287.2, 280.5, 275.5)
 # Derived: regions differ from the zonal mean by up to 8 K, and moist air takes up to 6 K away.
 _SST_DEFICIT_KELVIN = 14.0
 # Sea ice and snow can lie polewards of this, so cold is not cloud there without a look around.
-_ICE_LATITUDE_DEG = 60.0
+ICE_LATITUDE_DEG = 60.0
 # Derived: within 150 km the sea hardly varies by more than 8 K (strong fronts), land of 2 km
 # relief by 13 K (6.5 K/km), to which gross cloud's own half ramp of 3 K comes.
 _UNKNOWN_DEFICIT_KELVIN, _LAND_DEFICIT_KELVIN = 10.0, 18.0
@@ -49,7 +50,7 @@ def gross_limit(
     ice_free = np.zeros(limit.shape, bool)
     if latitude_deg is not None:
         climate = np.interp(latitude_deg, _SST_LATITUDE_DEG, _SST_KELVIN).astype(np.float32)
-        ice_free = latitude_deg < _ICE_LATITUDE_DEG
+        ice_free = latitude_deg < ICE_LATITUDE_DEG
         limit = np.where(ice_free, np.maximum(climate - _SST_DEFICIT_KELVIN, limit), limit)
     deficit = np.full(limit.shape, _UNKNOWN_DEFICIT_KELVIN, np.float32)
     if sea is not None:

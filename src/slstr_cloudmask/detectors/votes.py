@@ -17,7 +17,8 @@ import numpy as np
 
 from slstr_cloudmask.detectors.cloud_tests import ramp
 from slstr_cloudmask.detectors.fields import Field, lowest
-from slstr_cloudmask.detectors.gapless_scene import FREEZING_KELVIN, GaplessScene
+from slstr_cloudmask.detectors.gapless_scene import GaplessScene
+from slstr_cloudmask.detectors.surroundings import FREEZING_KELVIN
 from slstr_cloudmask.detectors.threads import together
 
 # Two-stream reflectance of an optical depth of .3 is .027 (10 um droplets) to .045 (ice) where the

@@ -12,6 +12,7 @@ import math
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -84,8 +85,8 @@ def intervals(
     scenes: SceneCounts, scores: Mapping[str, ScoreOf], *, draws: int = DRAWS, seed: int = SEED
 ) -> dict[str, Interval]:
     """Find the intervals of several scores, as `bootstrap`, of the same draws."""
-    sums = _drawn(_table(scenes.values()), draws, seed)
-    return {name: _interval(score_many(sums, score)) for name, score in scores.items()}
+    of_sums = {name: partial(score_many, score=score) for name, score in scores.items()}
+    return _intervals(_table(scenes.values()), of_sums, draws, seed)
 
 
 def sums_intervals(
@@ -97,8 +98,7 @@ def sums_intervals(
 ) -> dict[str, Interval]:
     """Find the intervals of scores of probabilities, which are of sums, by the same draws."""
     table = np.stack(list(scenes.values())) if scenes else np.empty((0, 1))
-    sums = _drawn(table, draws, seed)
-    return {name: _interval(score(sums)) for name, score in scores.items()}
+    return _intervals(table, scores, draws, seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +185,14 @@ def _p_value(
     return float(1 + np.count_nonzero(~smaller)) / (1 + draws)
 
 
+def _intervals(
+    table: npt.NDArray[Any], scores: Mapping[str, Callable[..., Any]], draws: int, seed: int
+) -> dict[str, Interval]:
+    """Take scores of what the draws of a table (scenes, sums) add up to."""
+    sums = _drawn(table, draws, seed)
+    return {name: _interval(score(sums)) for name, score in scores.items()}
+
+
 def _table(counts: Any) -> Table:
     rows = [(c.tp, c.fp, c.tn, c.fn) for c in counts]
     return np.array(rows, np.int64).reshape(len(rows), 4)
@@ -195,9 +203,14 @@ def _drawn(table: npt.NDArray[Any], draws: int, seed: int) -> npt.NDArray[Any]:
     number = len(table)
     if number < 2:
         return table[:0]
+    return np.asarray(_weights(number, draws, seed) @ table)
+
+
+@lru_cache(maxsize=64)  # of one evaluation few numbers of scenes are drawn from, thousands of times
+def _weights(number: int, draws: int, seed: int) -> npt.NDArray[np.int64]:
+    """How often each draw takes each scene."""
     shares = np.full(number, 1.0 / number)
-    weights = np.random.default_rng(seed).multinomial(number, shares, draws)
-    return np.asarray(weights @ table)
+    return np.random.default_rng(seed).multinomial(number, shares, draws)
 
 
 def _interval(values: npt.NDArray[np.float64]) -> Interval:
